@@ -1,0 +1,1 @@
+"""What is measured: models, weights, preprocessing and data. Knows nothing of the harness."""

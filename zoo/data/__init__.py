@@ -1,0 +1,1 @@
+"""One file per task: ``load(task, shape, seed) -> Dataset``; ``task`` has the fields of ``conf/task``."""
