@@ -1,0 +1,230 @@
+"""The command line: overrides run, commands look; errors of the user end here, in one line."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.errors import UserError, did_you_mean
+
+COMMANDS = {
+    "list": "what can be chosen: list [model|quant|export|runtime|task|…]",
+    "report": "tables and page of finished runs: report RUN…",
+    "show": "everything known of one cell: show RUN CELL",
+    "repro": "run one cell of a run again: repro RUN CELL",
+    "cache": "show the cache, or prune it: cache [prune]",
+    "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
+}
+HYDRA_FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p", "--hydra-help",
+               "--shell-completion", "-sc", "--experimental-rerun")  # fmt: skip
+INTERRUPTED = "interrupted: nothing that was finished is lost; the same command goes on"
+EXAMPLES = """\
+examples:
+  python -m harness                                            mobilenet_v2 on real digits, every PTQ scheme
+  python -m harness model=resnet50 quant=ptq                   one model, the whole family
+  python -m harness 'model=[resnet50,mobilenet_v2]' quant=int8 export=tflite
+  python -m harness model=all quant=none task=photos measure=quick
+  python -m harness model=resnet quant=ptq '~quant.int16x8' quant.int8.per_channel=false
+  python -m harness model=custom model.custom.path=my.keras task=photos
+  python -m harness -m model=resnet50,densenet121 quant=ptq    Hydra's multirun
+
+exit codes: 0 the sweep ran, 1 a gate said no (fail_on=fails|degraded), 2 a mistake in what was asked"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; return its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def _dispatch(args: list[str]) -> int:
+    if args and args[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return 0
+    if args and args[0] in COMMANDS:
+        return _command(args[0])(args[1:])
+    if any(arg.split("=")[0] in HYDRA_FLAGS or arg.startswith("hydra.") for arg in args):
+        return _hydra(args)
+    for arg in args:
+        if "=" not in arg and not arg.startswith("~"):
+            raise UserError(f"'{arg}' is neither a command nor an override key=value; "
+                            f"{did_you_mean(arg, COMMANDS)}")  # fmt: skip
+    return run(args)
+
+
+def help_text() -> str:
+    """Return the one screen of help; reads file names of ``conf/`` only."""
+    from harness.paths import conf_dir
+
+    lines = ["usage: python -m harness [key=value …]      run the matrix of these choices",
+             "       python -m harness COMMAND …          look at what there is", "", "commands:"]  # fmt: skip
+    lines += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    lines += ["", "choices (key=name or 'key=[name,name]'; a set is a name too):"]
+    for group in sorted(p for p in conf_dir().iterdir() if p.is_dir()):
+        names = sorted(p.stem for p in group.glob("*.yaml"))
+        lines.append(_wrapped(group.name, names))
+    lines += ["", "further keys: python -m harness --cfg job", "", EXAMPLES]
+    return "\n".join(lines)
+
+
+def _wrapped(title: str, names: list[str]) -> str:
+    import textwrap
+
+    return textwrap.fill(" ".join(names), 110, initial_indent=f"  {title:<8} ", subsequent_indent=" " * 11)
+
+
+def run(overrides: Sequence[str]) -> int:
+    """Compose, run, report; returns the exit code."""
+    from harness import config
+
+    return execute(config.compose(overrides))
+
+
+def execute(composed: object) -> int:
+    """Run a composed configuration, print its tables and the path of its folder."""
+    from harness import tables
+    from harness.config import Composed
+    from harness.runner import schedule
+    from harness.runner.pool import cores
+    from harness.runner.progress import Progress
+
+    assert isinstance(composed, Composed)
+    tables.thresholds(composed.config.verdict)  # a mistake there is told now, not after hours
+    progress = Progress(slots=min(cores(), 4))
+    with _interruptible():
+        try:
+            done = schedule.run(composed, progress)
+        finally:
+            progress.close()
+        return _conclude(done, composed)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and a polite kill end a run in order; a second one ends it at once (workers die with their parent)."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(one, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise  # the second stage stays in force until the process is gone
+    except BaseException:
+        _restore(before)
+        raise
+    else:
+        _restore(before)
+
+
+def _restore(before: dict[signal.Signals, Any]) -> None:
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, _end_at_once)
+    raise KeyboardInterrupt
+
+
+def _end_at_once(*_: object) -> NoReturn:
+    os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(130)
+
+
+def _conclude(done: object, composed: object) -> int:
+    from harness import report, tables
+    from harness.config import Composed
+    from harness.report import terminal
+    from harness.runner.schedule import Run
+
+    assert isinstance(done, Run)
+    assert isinstance(composed, Composed)
+    out = Path(composed.config.reports_dir) / done.folder.name
+    terminal.show([done.folder], verdict=done.verdict)
+    pages = report.build([done.folder], out, verdict=done.verdict)
+    for line in done.user_errors:
+        print(f"error: {line}", file=sys.stderr)
+    print(f"page: {next(p for p in pages if p.suffix == '.html')}")
+    print(f"run: {done.folder}")
+    if done.user_errors:
+        return 2
+    bad = {"never": [], "fails": ["fails"], "degraded": ["fails", "degraded"]}[composed.config.fail_on]
+    verdicts = tables.load(done.folder, verdict=done.verdict)["verdict"]
+    return 1 if verdicts.isin(bad).any() else 0
+
+
+def _hydra(args: list[str]) -> int:
+    """Hand over to Hydra's own command line: multirun, --cfg, --info."""
+    import hydra
+    from omegaconf import DictConfig, OmegaConf
+
+    from harness import config, config_overrides
+    from harness.paths import conf_dir
+
+    words = [arg for arg in args if not arg.startswith("-") and ("=" in arg or arg.startswith("~"))]
+    config_overrides.require_choices(words)
+    codes: list[int] = []
+
+    def one(cfg: DictConfig) -> None:
+        from hydra.core.hydra_config import HydraConfig
+
+        chosen = tuple(HydraConfig.get().overrides.task)
+        checked = config.check(OmegaConf.to_container(cfg, resolve=True), chosen)
+        codes.append(execute(config.Composed(checked, chosen, OmegaConf.to_yaml(cfg))))
+
+    def guarded(cfg: DictConfig) -> None:
+        try:
+            one(cfg)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            codes.append(2)
+
+    argv, sys.argv = sys.argv, ["harness", *args]
+    full = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises its errors instead of printing them over many lines
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(guarded)()
+    except config_overrides.composition_errors() as error:
+        raise UserError(config_overrides.explain(error, words)) from error
+    finally:
+        sys.argv = argv
+        os.environ.pop("HYDRA_FULL_ERROR") if full is None else os.environ.update(HYDRA_FULL_ERROR=full)
+    return max(codes, default=0)
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    from harness import commands
+
+    found: Callable[[list[str]], int] = getattr(commands, f"{name}_command")
+    return found
+
+
+class _Words(argparse.ArgumentParser):
+    """A parser whose complaints are errors of the user like all others: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
+        raise UserError(f"{self.prog}: {message}; allowed: {usage}")
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """Return the argument parser of a command, its help taken from ``COMMANDS``."""
+    return _Words(prog=f"harness {name}", description=COMMANDS[name])

@@ -1,0 +1,49 @@
+"""What an exporter is: ``harness/exporters/<method>.py`` with the names below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from harness.records import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What an exporter gets."""
+
+    saved_model: Path
+    """One batch-1 signature ``serving_default`` with named outputs."""
+    info: dict[str, Any]
+    """``source.json``: input, outputs, preprocessing."""
+    recipe: dict[str, Any]
+    """What the quantizer wrote; ``scheme`` is always there."""
+    calibration: Path
+    """``calibration_images.npy``, uint8, N×H×W×C; may be absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What an exporter made."""
+
+    file: str
+    """File or folder name inside ``out``."""
+    values: dict[str, Value]
+    """Columns that only the exporter knows, such as ``opset``."""
+
+
+class Exporter(Protocol):
+    """The module itself: functions and constants, no class to derive from."""
+
+    PACKAGES: ClassVar[tuple[str, ...]]
+    """Distributions whose versions decide the result; a new version redoes the work."""
+    FORMAT: ClassVar[str]
+    """What runtimes name in ``READS``: tflite, onnx, saved_model."""
+    MEMORY_PER_WEIGHT_BYTE: ClassVar[float]
+    """Peak memory of an export divided by the bytes of the float weights, measured; for scheduling only."""
+    Options: ClassVar[type]
+    """Dataclass of what a preset in ``conf/export`` may set."""
+
+    def export(self, model: Model, options: Any, out: Path) -> Artifact:
+        """Write the artifact into ``out``. Raises ``Unsupported``, ``StageFailed`` or what the library raises."""

@@ -1,0 +1,197 @@
+"""Multiply the choices into cells, and say what work the cells share.
+
+A plan is data: cells in a fixed order, and nodes (jobs to be) that name the nodes they need. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness import codec, plugins
+from harness.config import ModelConfig, RunConfig
+from harness.records import Cell
+
+BASELINE = "none"
+"""The float model runs along in every plan: every comparison needs it."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A job to be: what to do, with which options, on the output of which other nodes."""
+
+    id: str
+    kind: str
+    options: dict[str, Any]
+    needs: dict[str, str]
+    """Name of an input folder → node id."""
+    plugin: tuple[str, str] | None = None
+    """(group, method) of the plug-in that does it; its code and packages are part of the key."""
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell and the nodes that it hangs on; ``refusal`` says why it cannot be."""
+
+    cell: Cell
+    options: dict[str, Any]
+    export_node: str = ""
+    evaluate_node: str = ""
+    refusal: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """All cells of one model: converted together, measured together."""
+
+    model: str
+    cells: tuple[PlannedCell, ...]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole matrix of a run."""
+
+    batches: tuple[Batch, ...]
+    digest: str = field(default="")
+
+    @property
+    def cells(self) -> list[PlannedCell]:
+        """All cells in order."""
+        return [cell for batch in self.batches for cell in batch.cells]
+
+
+def make(config: RunConfig) -> Plan:
+    """Return the plan of a checked configuration."""
+    batches = tuple(_batch(name, model, config) for name, model in config.model.items())
+    digest = codec.digest([[asdict(p.cell), p.options] for b in batches for p in b.cells])
+    return Plan(batches, digest)
+
+
+def _quants(config: RunConfig) -> dict[str, dict[str, Any]]:
+    return {BASELINE: config.quant.get(BASELINE, {"method": "none"}), **config.quant}
+
+
+def _batch(name: str, model: ModelConfig, config: RunConfig) -> Batch:
+    nodes: dict[str, Node] = {}
+    for node in _source_nodes(name, model, config):
+        nodes[node.id] = node
+    cells = []
+    for quant, q_options in _quants(config).items():
+        for export, e_options in config.export.items():
+            if not _readers(e_options, config):
+                continue
+            refusal = _refusal(q_options, e_options, config)
+            exported = "" if refusal else _export_nodes(name, quant, export, q_options, e_options, config, nodes)
+            cells += list(_cells(name, model, quant, export, exported, refusal, config, nodes))
+    return Batch(name, tuple(cells), tuple(nodes.values()))
+
+
+def _refusal(quant: dict[str, Any], export: dict[str, Any], config: RunConfig) -> str | None:
+    module = plugins.load("quantizers", quant["method"], config.plugins_dir)
+    reason: str | None = module.refuses(plugins.options(module, quant), export["method"])
+    return reason
+
+
+def input_size(model: ModelConfig, config: RunConfig) -> int | None:
+    """Return the side of the square input in pixels; ``None`` for a custom model whose file decides."""
+    if config.task.kind == "digits" and model.source != "custom":
+        return model.small_size or model.input_size
+    return model.input_size
+
+
+def _source_nodes(name: str, model: ModelConfig, config: RunConfig) -> Iterator[Node]:
+    task, options = asdict(config.task), asdict(model) | {"name": name}
+    size = input_size(model, config)
+    custom = options if model.source == "custom" else None
+    dataset = {"task": task, "size": size, "channels": model.channels, "seed": config.seed, "model": custom}
+    if custom is None:
+        dataset["channels"] = model.channels or 3
+        dataset_id = f"dataset/{config.task.name}/{size}x{dataset['channels']}"
+    else:
+        dataset_id = f"dataset/{config.task.name}/{name}"
+    yield Node(dataset_id, "dataset", dataset, {})
+    source = {"model": options, "task": task, "size": size, "seed": config.seed}
+    yield Node(f"source/{name}", "source", source, {"dataset": dataset_id})
+
+
+def _dataset_id(nodes: dict[str, Node]) -> str:
+    return next(node.id for node in nodes.values() if node.kind == "dataset")
+
+
+def _export_nodes(
+    name: str,
+    quant: str,
+    export: str,
+    q_options: dict[str, Any],
+    e_options: dict[str, Any],
+    config: RunConfig,
+    nodes: dict[str, Node],
+) -> str:
+    """Add the nodes of one artifact; returns the id of the export node."""
+    base = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
+    own = {"plugins_dir": config.plugins_dir}
+    quantize = Node(f"quantize/{name}/{quant}", "quantize", {"quant": q_options, **own}, base,
+                    ("quantizers", q_options["method"]))  # fmt: skip
+    nodes[quantize.id] = quantize
+    exported = Node(f"export/{name}/{quant}/{export}", "export", {"export": e_options, **own},
+                    {**base, "quantized": quantize.id}, ("exporters", e_options["method"]))  # fmt: skip
+    nodes[exported.id] = exported
+    return exported.id
+
+
+def _cells(
+    name: str,
+    model: ModelConfig,
+    quant: str,
+    export: str,
+    exported: str,
+    refusal: str | None,
+    config: RunConfig,
+    nodes: dict[str, Node],
+) -> Iterator[PlannedCell]:
+    e_options = config.export[export]
+    for runtime, r_options in _readers(e_options, config).items():
+        for threads in _threads(config):
+            cell = Cell(name, model.family, quant, export, runtime, threads, config.task.name)
+            options = {
+                "model": asdict(model) | {"effective_size": input_size(model, config)},
+                "quant": _quants(config)[quant],
+                "export": e_options,
+                "runtime": r_options,
+                "task": asdict(config.task),
+                "measure": asdict(config.measure),
+                "seed": config.seed,
+            }
+            evaluate = ""
+            if exported:
+                evaluate = f"evaluate/{name}/{quant}/{export}/{runtime}"
+                nodes.setdefault(evaluate, _evaluate_node(evaluate, exported, r_options, config, nodes))
+            yield PlannedCell(cell, options, exported, evaluate, refusal)
+
+
+def _readers(export: dict[str, Any], config: RunConfig) -> dict[str, dict[str, Any]]:
+    """Return the chosen runtimes that read what an exporter writes."""
+    fmt = plugins.load("exporters", export["method"], config.plugins_dir).FORMAT
+    return {
+        name: options
+        for name, options in config.runtime.items()
+        if fmt in plugins.load("runtimes", options["method"], config.plugins_dir).READS
+    }
+
+
+def _threads(config: RunConfig) -> list[int]:
+    given = config.threads if isinstance(config.threads, list) else [config.threads]
+    return list(dict.fromkeys(given))
+
+
+def _evaluate_node(
+    node_id: str, exported: str, r_options: dict[str, Any], config: RunConfig, nodes: dict[str, Node]
+) -> Node:
+    """Fidelity and accuracy do not depend on the threads of the cell: one job for all of them."""
+    source = next(node.id for node in nodes.values() if node.kind == "source")
+    options = {"runtime": r_options, "measure": asdict(config.measure), "plugins_dir": config.plugins_dir}
+    needs = {"artifact": exported, "source": source, "dataset": _dataset_id(nodes)}
+    return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]))

@@ -1,0 +1,76 @@
+"""Where and when a run was measured: its ``environment.json`` as rows of text, whatever it holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.records import Record
+from harness.report.shown import one_line
+
+FILE = "environment.json"
+Rows = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One run."""
+
+    run: str
+    first: str
+    last: str
+    """When its first and its last cell started, ISO 8601, UTC."""
+    cells: int
+    fingerprints: tuple[str, ...]
+    facts: Rows
+    """Scalars and lists of the environment, as text."""
+    tables: tuple[tuple[str, Rows], ...]
+    """Mappings of the environment, such as ``packages``."""
+    problem: str
+    """Why there are no facts; empty when there are."""
+
+
+def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
+    """Return what is known of a run; a missing or damaged ``environment.json`` is said, not raised."""
+    plain, problem = _read(folder / FILE)
+    started = sorted(r.started_at for r in records)
+    tables = ((name, _rows(part)) for name, part in sorted(plain.items()) if isinstance(part, dict))
+    return RunInfo(
+        run=run,
+        first=started[0],
+        last=started[-1],
+        cells=len(records),
+        fingerprints=tuple(sorted({r.fingerprint for r in records})),
+        facts=_rows({name: part for name, part in plain.items() if not isinstance(part, dict)}),
+        tables=tuple((name, rows) for name, rows in tables if rows),
+        problem=problem,
+    )
+
+
+def _read(file: Path) -> tuple[dict[str, Any], str]:
+    try:
+        plain = json.loads(file.read_bytes())
+    except OSError:
+        return {}, f"the run's folder holds no {FILE}"
+    except ValueError as error:
+        return {}, f"{FILE} is damaged: {error}"
+    return (plain, "") if isinstance(plain, dict) else ({}, f"{FILE} holds no mapping")
+
+
+def _rows(plain: Mapping[str, Any]) -> Rows:
+    return tuple((one_line(str(name)), _text(value)) for name, value in sorted(plain.items()))
+
+
+def _text(value: object) -> str:
+    if value is None or value in ("", []):
+        return "n/a"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and not any(isinstance(part, dict | list) for part in value):
+        return one_line(", ".join(_text(part) for part in value))
+    if isinstance(value, dict | list):
+        return one_line(json.dumps(value, sort_keys=True, ensure_ascii=False))
+    return one_line(str(value))

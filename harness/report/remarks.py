@@ -1,0 +1,82 @@
+"""What a reader must know before believing the numbers: one line each, each a function of the records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from harness.records import Record
+from harness.report.matrix import Labels
+from harness.report.shown import milliseconds
+from harness.tables.verdict import Judged
+
+SAME = 0.03
+"""CPU and XNNPACK this close to each other are the same kernels."""
+
+
+def remarks(judged: Sequence[Judged], names: Labels) -> tuple[str, ...]:
+    """Return the lines, most serious first."""
+    records = [j.record for j in judged]
+    return (
+        *_baseline_off(records, names),
+        *_noisy(records),
+        *_machines(records),
+        *_not_delegated(records, names),
+    )
+
+
+def _baseline_off(records: Sequence[Record], names: Labels) -> Iterator[str]:
+    off = dict.fromkeys(names.model(r.cell) for r in records if r.values.get("baseline_off") is True)
+    if off:
+        yield (
+            f"baseline off: {', '.join(off)}. The float top-1 misses the published figure by more than the "
+            "allowed margin, so nothing of these models is clean."
+        )
+
+
+def _noisy(records: Sequence[Record]) -> Iterator[str]:
+    noisy = [r.cell.id for r in records if r.status == "noisy"]
+    if noisy:
+        yield (
+            f"noisy latency in {len(noisy)} of {len(records)} cells (under half of the samples were clean): "
+            + ", ".join(noisy)
+        )
+
+
+def _machines(records: Sequence[Record]) -> Iterator[str]:
+    prints = {r.fingerprint for r in records}
+    if len(prints) > 1:
+        yield (
+            f"measured on {len(prints)} different machines or environments: absolute times must not be "
+            "compared across them."
+        )
+
+
+def _not_delegated(records: Sequence[Record], names: Labels) -> Iterator[str]:
+    """Say where the CPU and XNNPACK columns are the same: nothing that counts was delegated there."""
+    pairs: dict[tuple[object, ...], dict[str, Record]] = defaultdict(dict)
+    for r in records:
+        c = r.cell
+        pairs[r.run, c.task, c.model, c.toolchain, c.quant, c.export, c.threads, r.fingerprint][c.runtime] = r
+    for pair in pairs.values():
+        cpu, xnnpack = pair.get("cpu"), pair.get("xnnpack")
+        if cpu is None or xnnpack is None:
+            continue
+        plain, delegated = (r.values.get("latency_p50_ms") for r in (cpu, xnnpack))
+        if not isinstance(plain, int | float) or not isinstance(delegated, int | float) or not plain:
+            continue
+        if abs(delegated - plain) <= SAME * plain:
+            who = f"{names.model(cpu.cell)} {cpu.cell.quant} {cpu.cell.export}"
+            yield (
+                f"{who}: cpu ({milliseconds(plain)} ms) and "
+                f"xnnpack ({milliseconds(delegated)} ms) are the same within {SAME:.0%}: {_delegate(xnnpack)}"
+            )
+
+
+def _delegate(record: Record) -> str:
+    """Return what the audit knows of the delegate's share."""
+    partitions, outside = (record.values.get(name) for name in ("partitions", "undelegated_ops"))
+    if not partitions:
+        return "the delegate was not applied."
+    left = "" if outside is None else f"; {outside} operators stayed outside"
+    return f"the delegate was not applied to what takes the time ({partitions} partitions{left})."

@@ -1,0 +1,117 @@
+"""How facts become text: units, formats, symbols, numbered notes. The one place that rounds numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from harness.records import Value
+from harness.tables.verdict import Bounds
+
+SYMBOLS = {"clean": "✓", "degraded": "~", "fails": "✗", "n/a": "–"}
+LEGEND = "✓ clean · ~ degraded · ✗ fails · – not supported, or not part of the run"
+NO_CELL = "–"
+NO_VALUE = "n/a"
+NO_REASON = "no reason recorded"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A value as people see it."""
+
+    text: str
+    """Never empty."""
+    note: int | None = None
+    """Number of the note that explains it."""
+    title: str = ""
+    """More about it, for those who ask."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """Texts beneath tables, each with one number however often it is used."""
+
+    texts: list[str] = field(default_factory=list)
+
+    def number(self, text: str) -> int:
+        """Return the number of ``text``, counted from 1."""
+        text = clip(one_line(text) or NO_REASON)
+        if text not in self.texts:
+            self.texts.append(text)
+        return self.texts.index(text) + 1
+
+
+def superscript(number: int | None) -> str:
+    """Return ``¹²`` for 12, and nothing for no number."""
+    return "" if number is None else str(number).translate(_SUPERSCRIPTS)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without control characters and text-direction marks; newlines and tabs stay."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` printable and on one line."""
+    return " ".join(printable(text).split())
+
+
+def clip(text: str, size: int = 240) -> str:
+    """Return ``text``, cut with an ellipsis when it is longer than ``size`` characters."""
+    return text if len(text) <= size else text[: size - 1].rstrip() + "…"
+
+
+def percent(fraction: float) -> str:
+    """Return 0.9731 as ``97.3``."""
+    return f"{100 * fraction:.1f}"
+
+
+def milliseconds(value: float) -> str:
+    """Return a time with three digits that mean something."""
+    return _three(value)
+
+
+def megabytes(size: float) -> str:
+    """Return bytes as MB (10⁶ bytes)."""
+    return _three(size / 1e6)
+
+
+def _three(number: float) -> str:
+    return f"{number:.0f}" if number >= 99.95 else f"{number:#.3g}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as ``3.21×``."""
+    return f"{ratio:.2f}×"
+
+
+_FORMATS: tuple[tuple[str, Callable[[float], str]], ...] = (
+    ("_bytes", lambda value: f"{value:,.0f}"),
+    ("_ms", milliseconds),
+    ("_s", lambda value: f"{value:.2f}"),
+)
+
+
+def value(column: str, raw: Value) -> str:
+    """Return any value of a record as text, by the unit that its column's name ends with."""
+    if isinstance(raw, bool):
+        return "yes" if raw else "no"
+    if isinstance(raw, str):
+        return one_line(raw)
+    if raw is None or math.isnan(raw):
+        return NO_VALUE
+    for ending, form in _FORMATS:
+        if column.endswith(ending):
+            return form(raw)
+    return f"{raw:,}" if isinstance(raw, int) else f"{raw:.4g}"
+
+
+def bounds_text(bounds: Bounds) -> str:
+    """Return the bounds of a scheme on one line."""
+    low = (f"{name} ≥ {bound:g}" for name, bound in bounds.min.items())
+    high = (f"{name} ≤ {bound:g}" for name, bound in bounds.max.items())
+    return ", ".join([*low, *high]) or "measured"

@@ -1,0 +1,1 @@
+"""Who runs when, in which process, and what becomes of a process that dies."""

@@ -1,0 +1,1 @@
+"""The arrows of the pipeline, one file each; they run inside workers."""

@@ -1,0 +1,189 @@
+"""Facts to judgement: *clean*, *degraded* (which metric), *fails* (stage and reason) or *n/a*."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.errors import UserError, did_you_mean
+from harness.paths import conf_dir
+from harness.records import Record
+from harness.validate import validated
+
+VerdictName = Literal["clean", "degraded", "fails", "n/a"]
+RANK: tuple[VerdictName, ...] = ("n/a", "clean", "degraded", "fails")
+"""From nothing to say to worst."""
+_CLAIMS = ("int8_mac_share", "float_ops")
+"""What a selective artifact, with ops denied on purpose, does not claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one cell."""
+
+    verdict: VerdictName
+    metric: str | None
+    """Column that broke its bound, for *degraded* only."""
+    text: str
+    """One line for people; never empty."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Column → the value that is just good enough."""
+
+    min: dict[str, float] = field(default_factory=dict)
+    max: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """A file of ``conf/verdict``, checked."""
+
+    schemes: dict[str, Bounds]
+    significance: float = field(default=0.05, metadata={"min": 0.0, "max": 1.0})
+    required: list[str] = field(default_factory=list)
+    labelled: list[str] = field(default_factory=list)
+    """Metrics that are judged only where there are labels."""
+
+    def bounds(self, scheme: str) -> Bounds:
+        """Return the bounds of a scheme, or those of ``default``."""
+        return self.schemes.get(scheme) or self.schemes["default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A record and what it is worth."""
+
+    record: Record
+    verdict: Verdict
+
+
+def thresholds(verdict: str | Mapping[str, Any] | Thresholds = "default") -> Thresholds:
+    """Return the thresholds of ``conf/verdict/<verdict>.yaml``, or of an already composed tree.
+
+    Raises ``UserError`` for an unknown name or a tree that is not as it should be.
+    """
+    if isinstance(verdict, Thresholds):
+        return verdict
+    plain = _read(verdict) if isinstance(verdict, str) else dict(verdict)
+    made = validated(plain, Thresholds, "verdict")
+    if "default" not in made.schemes:
+        raise UserError("verdict.schemes.default: missing; it judges the schemes that have no entry of their own")
+    return made
+
+
+def _read(name: str) -> object:
+    import yaml
+
+    folder = conf_dir() / "verdict"
+    names = [path.stem for path in folder.glob("*.yaml")]
+    if name not in names:
+        raise UserError(f"verdict: '{name}' does not exist; {did_you_mean(name, names)}")
+    try:
+        return yaml.safe_load((folder / f"{name}.yaml").read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"conf/verdict/{name}.yaml: {' '.join(str(error).split())}") from error
+
+
+def scheme(record: Record) -> str:
+    """Return what a cell claims to be: the scheme of its quantizer, else the name of its preset."""
+    own = _quant_options(record).get("scheme")
+    return own if isinstance(own, str) else record.cell.quant
+
+
+def judge(
+    record: Record,
+    limits: str | Mapping[str, Any] | Thresholds = "default",
+    *,
+    baseline_off: bool | None = None,
+) -> Verdict:
+    """Return the verdict on one record.
+
+    ``baseline_off``: the model's float top-1 misses the published figure, which takes *clean* from all its
+    cells; by default what the record itself says (``judge_all`` looks at all records of the model).
+    """
+    bounds = thresholds(limits)
+    off = record.values.get("baseline_off") is True if baseline_off is None else baseline_off
+    verdict = _stopped(record) or _measured(record, bounds)
+    if record.status == "noisy":
+        verdict = Verdict(verdict.verdict, verdict.metric, f"{verdict.text}; latency is noisy")
+    if not off:
+        return verdict
+    if verdict.verdict == "clean":
+        return Verdict("degraded", "baseline_off", verdict.text.replace("clean", "baseline off", 1))
+    return Verdict(verdict.verdict, verdict.metric, f"{verdict.text}; baseline off")
+
+
+def judge_all(records: Iterable[Record], limits: str | Mapping[str, Any] | Thresholds = "default") -> list[Judged]:
+    """Return every record with its verdict; ``baseline_off`` of one record counts for all of its model."""
+    records, bounds = list(records), thresholds(limits)
+    off = {_baseline(r) for r in records if r.values.get("baseline_off") is True}
+    return [Judged(r, judge(r, bounds, baseline_off=_baseline(r) in off)) for r in records]
+
+
+def worst(judged: Iterable[Judged]) -> VerdictName:
+    """Return the worst verdict of some cells; *n/a* when there is none."""
+    return max((j.verdict.verdict for j in judged), key=RANK.index, default="n/a")
+
+
+def _baseline(record: Record) -> tuple[str, str, str, str]:
+    return record.run, record.cell.task, record.cell.model, record.cell.toolchain
+
+
+def _quant_options(record: Record) -> Mapping[str, Any]:
+    options = record.options.get("quant")
+    return options if isinstance(options, dict) else {}
+
+
+def _stopped(record: Record) -> Verdict | None:
+    """Return the verdict on a cell that did not go all the way, else None."""
+    if record.status in ("ok", "noisy"):
+        return None
+    failure = record.failure
+    stage = failure.stage if failure else record.stage
+    reason = failure.reason if failure else record.status
+    message = " ".join(failure.message.split()) if failure else ""
+    text = f"{stage}: {reason}" + (f" – {message}" if message else "")
+    return Verdict("n/a" if record.status == "unsupported" else "fails", None, text)
+
+
+def _measured(record: Record, limits: Thresholds) -> Verdict:
+    """Return the verdict on a cell that has its values: the first broken bound, or clean."""
+    name = scheme(record)
+    bounds = limits.bounds(name)
+    for metric in limits.required:
+        if record.values.get(metric) is None:
+            reason = record.missing.get(metric, "no reason recorded")
+            return Verdict("degraded", metric, f"{metric} was not measured: {reason}")
+    for metric, bound in bounds.min.items():
+        value = None if metric in limits.labelled and "top1" not in record.values else _judged_value(record, metric)
+        if value is not None and not value >= bound:
+            return Verdict("degraded", metric, f"{metric} {value:.4g} is below {bound:g}")
+    for metric, bound in bounds.max.items():
+        value = _judged_value(record, metric)
+        if value is not None and not value <= bound and (text := _above(record, limits, metric, value, bound)):
+            return Verdict("degraded", metric, text)
+    return Verdict("clean", None, f"clean for {name}")
+
+
+def _judged_value(record: Record, metric: str) -> float | None:
+    """Return a value to hold against its bound; None when there is none or the cell does not claim it."""
+    value = record.values.get(metric)
+    options = _quant_options(record)
+    selective = options.get("deny_ops") or options.get("deny_layers")
+    if not isinstance(value, int | float) or (selective and metric in _CLAIMS):
+        return None
+    return float(value)
+
+
+def _above(record: Record, limits: Thresholds, metric: str, value: float, bound: float) -> str:
+    """Return the text for a broken upper bound; empty when a top-1 drop may be chance (McNemar's test)."""
+    text = f"{metric} {value:.4g} is above {bound:g}"
+    if metric != "top1_drop":
+        return text
+    p = record.values.get("mcnemar_p")
+    if not isinstance(p, int | float):
+        return f"{text} (no paired test)"
+    return f"{text} (McNemar p = {p:.2g})" if p < limits.significance else ""
