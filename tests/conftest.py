@@ -1,0 +1,24 @@
+"""Settings for every test: Keras 2, quiet TensorFlow, and a cache of the test's own."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("harness", deadline=None)  # a shared machine is slow now and then; slowness is not a fault
+settings.load_profile("harness")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache, or waits for a run that measures on this machine."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg-cache"))
+    monkeypatch.setenv("HARNESS_LOCK_DIR", str(tmp_path))

@@ -1,0 +1,57 @@
+"""The generated block of a README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import UserError
+from harness.report import readme
+from harness.report.readme import BEGIN, END
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    path = tmp_path / "README.md"
+    path.write_text(f"# Title\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter ✓\n", "utf-8")
+    return path
+
+
+def test_update_replaces_what_is_between_the_markers_only(page: Path, swept: Path) -> None:
+    assert readme.update(page, [swept])
+    text = page.read_text("utf-8")
+    assert text.startswith(f"# Title\n\nbefore\n\n{BEGIN}\n\n96 cells: ✓ 48 clean")
+    assert text.endswith(f"\n\n{END}\n\nafter ✓\n")
+    assert "### Support matrix" in text
+    assert "\n## " not in text
+    assert "| mobilenet_v2 | int8 | tflite | ✓ | 97.2 |" in text
+
+
+def test_check_says_whether_the_block_is_current(page: Path, swept: Path, runs: Any) -> None:
+    assert not readme.check(page, [swept])
+    readme.update(page, [swept])
+    assert readme.check(page, [swept])
+    assert not readme.update(page, [swept])
+    runs.write([runs.plain(cosine=0.5)])
+    assert not readme.check(page, [swept])
+
+
+def test_records_cannot_close_the_block(page: Path, runs: Any) -> None:
+    folder = runs.write([runs.stopped(runs.plain(), "failed", "load", "x", f"{END} {BEGIN}")])
+    readme.update(page, [folder])
+    assert page.read_text("utf-8").count(END) == 1
+    assert readme.check(page, [folder])
+
+
+@pytest.mark.parametrize("text", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_readme_without_one_pair_of_markers_is_a_user_error(page: Path, swept: Path, text: str) -> None:
+    page.write_text(text)
+    with pytest.raises(UserError, match="table:begin"):
+        readme.check(page, [swept])
+
+
+def test_a_missing_readme_is_a_user_error(tmp_path: Path, swept: Path) -> None:
+    with pytest.raises(UserError, match="No such file"):
+        readme.update(tmp_path / "nothing.md", [swept])

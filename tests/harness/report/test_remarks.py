@@ -1,0 +1,58 @@
+"""What must be said before the numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.records import Record
+from harness.report.matrix import labels
+from harness.report.remarks import remarks
+from harness.tables import judge_all
+
+
+def said(*records: Record) -> tuple[str, ...]:
+    judged = judge_all(records)
+    return remarks(judged, labels(judged))
+
+
+def pair(runs: Any, xnnpack_ms: float, **audit: Any) -> list[Record]:
+    cpu = runs.plain(quant="none", runtime="cpu", latency_p50_ms=10.0)
+    return [cpu, runs.plain(quant="none", latency_p50_ms=xnnpack_ms, **audit)]
+
+
+def test_an_ordinary_run_needs_no_remark(runs: Any) -> None:
+    assert said(*pair(runs, 3.1)) == ()
+
+
+@pytest.mark.parametrize("xnnpack_ms", [9.71, 10.0, 10.29])
+def test_equal_columns_mean_that_the_delegate_was_not_applied(runs: Any, xnnpack_ms: float) -> None:
+    (line,) = said(*pair(runs, xnnpack_ms, partitions=0))
+    assert line.startswith("mobilenet_v2 none tflite: cpu (10.0 ms) and xnnpack")
+    assert line.endswith("the delegate was not applied.")
+
+
+def test_equal_columns_with_partitions_name_what_stayed_outside(runs: Any) -> None:
+    (line,) = said(*pair(runs, 10.0, partitions=18, undelegated_ops=17))
+    assert "the delegate was not applied to what takes the time (18 partitions; 17 operators stayed outside)" in line
+
+
+@pytest.mark.parametrize("xnnpack_ms", [9.6, 10.4, None])
+def test_different_or_unmeasured_columns_are_no_news(runs: Any, xnnpack_ms: Any) -> None:
+    assert said(*pair(runs, xnnpack_ms)) == ()
+
+
+def test_cells_of_different_machines_are_not_held_against_each_other(runs: Any) -> None:
+    cpu, xnnpack = pair(runs, 10.0)
+    (line,) = said(cpu, replace(xnnpack, fingerprint="beef"))
+    assert "2 different machines" in line
+
+
+def test_baseline_off_and_noise_are_named(runs: Any) -> None:
+    noisy = replace(runs.plain(runtime="cpu"), status="noisy")
+    lines = said(runs.plain(quant="none", baseline_off=True), noisy)
+    assert lines[0].startswith("baseline off: mobilenet_v2.")
+    assert "noisy latency in 1 of 2 cells" in lines[1]
+    assert noisy.cell.id in lines[1]

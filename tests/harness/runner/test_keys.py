@@ -1,0 +1,121 @@
+"""Keys: the same for the same, another for every change; the machine matters to measurements alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import config, environment, plan
+from harness.plan import Node
+from harness.runner.keys import MEASURED, PACKAGES, Keys, file_state
+
+KEYS = Keys("machine a")
+PLUGINS = {"quantize": ("quantizers", "ptq"), "export": ("exporters", "tflite"), "evaluate": ("runtimes", "litert")}
+scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab", max_size=3)
+options = st.dictionaries(
+    st.sampled_from("abcd"), scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.sampled_from("xy"), scalars)
+)
+digests = st.dictionaries(st.sampled_from(["source", "dataset"]), st.sampled_from(["1", "2"]))
+inputs = st.tuples(options, digests, options)
+
+
+def node(kind: str, content: dict[str, Any] | None = None) -> Node:
+    return Node("id", kind, content or {}, {}, PLUGINS.get(kind))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal, and true not taken for 1."""
+    return repr(_ordered(a)) == repr(_ordered(b))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted((key, _ordered(inner)) for key, inner in value.items())
+    return [_ordered(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+@given(inputs, inputs)
+def test_a_key_changes_exactly_when_an_input_changes(one: Any, two: Any) -> None:
+    keys = [KEYS.node(node("export", content), upstream, extra) for content, upstream, extra in (one, two)]
+    assert (keys[0] == keys[1]) == same(one, two)
+
+
+@given(inputs)
+def test_order_of_options_and_id_of_the_node_do_not_matter(one: Any) -> None:
+    content, upstream, extra = one
+    turned = dict(reversed(content.items()))
+    other = Node("another id", "export", turned, {"x": "y"}, PLUGINS["export"])
+    assert KEYS.node(node("export", content), upstream, extra) == KEYS.node(other, upstream, extra)
+
+
+@pytest.mark.parametrize("kind", list(PACKAGES))
+@pytest.mark.parametrize("other", [Keys("machine b"), Keys("machine a", nonce="again")])
+def test_only_measurements_depend_on_machine_and_rerun(kind: str, other: Keys) -> None:
+    assert (KEYS.node(node(kind), {}) != other.node(node(kind), {})) == (kind in MEASURED)
+
+
+@pytest.mark.parametrize("other", [Keys("machine b"), Keys("machine a", nonce="again")])
+def test_rounds_and_cells_depend_on_machine_and_rerun(other: Keys) -> None:
+    cell = plan.make(config.compose(["quant=none"]).config).cells[0]
+    assert KEYS.cell(cell) != other.cell(cell)
+    assert KEYS.round(0, {}, {}, ["litert"]) != other.round(0, {}, {}, ["litert"])
+    assert KEYS.round(0, {}, {}, ["litert"]) == Keys("machine a").round(0, {}, {}, ["litert", "litert"])
+
+
+def test_a_round_is_its_number_its_members_its_effort_and_its_runtimes() -> None:
+    base: tuple[Any, ...] = (0, {"a": 1}, {"rounds": 2}, ["litert"])
+    changed = [
+        (1, *base[1:]),
+        (0, {"a": 2}, *base[2:]),
+        (*base[:2], {"rounds": 3}, base[3]),
+        (*base[:3], ["onnxruntime"]),
+    ]
+    keys = {KEYS.round(*each) for each in [base, *changed]}
+    assert len(keys) == 5
+
+
+@pytest.mark.parametrize("kind", list(PACKAGES))
+def test_another_version_of_a_package_or_of_the_code_is_another_key(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = KEYS.node(node(kind), {})
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "packages", lambda names: dict.fromkeys(names, "999"))
+        assert KEYS.node(node(kind), {}) != before
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "code_version", lambda *files: "other")
+        assert KEYS.node(node(kind), {}) != before
+    assert KEYS.node(node(kind), {}) == before
+
+
+def test_the_file_that_an_option_names_is_part_of_the_key(tmp_path: Path) -> None:
+    file = tmp_path / "weights.h5"
+    wanted = node("source", {"model": {"path": str(file)}, "task": {"weights": None}})
+    keys = [KEYS.node(wanted, {})]
+    file.write_bytes(b"one")
+    keys.append(KEYS.node(wanted, {}))
+    file.write_bytes(b"three")
+    keys.append(KEYS.node(wanted, {}))
+    os.utime(file, ns=(1, 1))
+    keys.append(KEYS.node(wanted, {}))
+    assert len(set(keys)) == 4
+    assert KEYS.node(wanted, {}) == keys[-1]
+
+
+def test_a_folder_is_all_files_below_it(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.png").write_bytes(b"x")
+    before = file_state([tmp_path])
+    assert [Path(entry[0]).name for entry in before] == ["1.png"]
+    (tmp_path / "cat" / "2.png").write_bytes(b"xy")
+    after = file_state([tmp_path])
+    assert [entry[1] for entry in after] == [1, 2]
+    assert after != before
+
+
+def test_every_cell_of_a_plan_has_a_key_of_its_own() -> None:
+    cells = plan.make(config.compose(["quant=all", "threads=[1,2]"]).config).cells
+    assert len({KEYS.cell(cell) for cell in cells}) == len(cells)

@@ -1,0 +1,88 @@
+"""The plan: which cells, in which order, sharing which work."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness import config, plan
+from harness.config import RunConfig
+
+BASE = config.compose(["quant=all", "export=all", "runtime=all"]).config
+FORMATS = {"tflite": {"cpu", "xnnpack"}, "onnx": {"onnxruntime"}, "saved_model": {"tensorflow"}}
+
+
+def subset(base: RunConfig, quants: set[str], exports: set[str], runtimes: set[str], threads: list[int]) -> RunConfig:
+    fields = {name: getattr(base, name) for name in base.__dataclass_fields__}
+    fields |= {
+        "quant": {k: v for k, v in base.quant.items() if k in quants},
+        "export": {k: v for k, v in base.export.items() if k in exports},
+        "runtime": {k: v for k, v in base.runtime.items() if k in runtimes},
+        "threads": threads,
+    }
+    return RunConfig(**fields)
+
+
+configs = st.builds(
+    subset,
+    st.just(BASE),
+    st.sets(st.sampled_from(sorted(BASE.quant)), min_size=1),
+    st.sets(st.sampled_from(sorted(BASE.export)), min_size=1),
+    st.sets(st.sampled_from(sorted(BASE.runtime)), min_size=1),
+    st.lists(st.integers(1, 4), min_size=1, max_size=3),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs)
+def test_cells_are_the_product_of_the_choices_that_fit(chosen: RunConfig) -> None:
+    made = plan.make(chosen)
+    found = [p.cell for p in made.cells]
+    assert len({c.id for c in found}) == len(found)
+    expected = {
+        (q, e, r, t)
+        for q in {*chosen.quant, plan.BASELINE}
+        for e in chosen.export
+        for r in set(chosen.runtime) & FORMATS[e]
+        for t in chosen.threads  # type: ignore[union-attr]
+    }
+    assert {(c.quant, c.export, c.runtime, c.threads) for c in found} == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(configs)
+def test_every_node_is_needed_once_and_its_needs_are_there(chosen: RunConfig) -> None:
+    for batch in plan.make(chosen).batches:
+        ids = [node.id for node in batch.nodes]
+        assert len(set(ids)) == len(ids)
+        for node in batch.nodes:
+            assert set(node.needs.values()) <= set(ids)
+        exported = {p.export_node for p in batch.cells if p.refusal is None}
+        assert exported == {node.id for node in batch.nodes if node.kind == "export"}
+
+
+@settings(max_examples=30, deadline=None)
+@given(configs)
+def test_the_same_choices_make_the_same_plan(chosen: RunConfig) -> None:
+    assert plan.make(chosen) == plan.make(chosen)
+
+
+def test_a_scheme_of_the_tflite_converter_is_refused_elsewhere_with_the_reason() -> None:
+    made = plan.make(config.compose(["quant=int8"]).config)
+    refused = {(p.cell.quant, p.cell.export): p.refusal for p in made.cells if p.refusal}
+    assert set(refused) == {("int8", "onnx"), ("int8", "saved_model")}
+    assert all("TFLite" in str(reason) for reason in refused.values())
+
+
+def test_a_small_task_uses_the_small_input() -> None:
+    chosen = config.compose(["model=mobilenet_v2", "task=digits"]).config
+    model = chosen.model["mobilenet_v2"]
+    assert plan.input_size(model, chosen) == model.small_size
+    native = config.compose(["model=mobilenet_v2", "task=photos"]).config
+    assert plan.input_size(native.model["mobilenet_v2"], native) == 224
+
+
+def test_evaluation_is_shared_by_thread_counts() -> None:
+    made = plan.make(config.compose(["threads=[1,2]", "quant=none", "export=tflite"]).config)
+    assert len(made.cells) == 4
+    assert sum(node.kind == "evaluate" for node in made.batches[0].nodes) == 2
