@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from harness.errors import UserError, did_you_mean
 
@@ -24,6 +24,7 @@ COMMANDS = {
 HYDRA_FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p", "--hydra-help",
                "--shell-completion", "-sc", "--experimental-rerun")  # fmt: skip
 INTERRUPTED = "interrupted: nothing that was finished is lost; the same command goes on"
+INTERRUPTED_CODE = 130
 EXAMPLES = """\
 examples:
   python -m harness                                            mobilenet_v2 on real digits, every PTQ scheme
@@ -47,10 +48,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
-        return 130
+        return INTERRUPTED_CODE
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+
+
+def entry() -> NoReturn:
+    """Run this process's command line and end the process, in order also when a signal comes at the last moment."""
+    with _interruptible():
+        code = main()
+        if code == INTERRUPTED_CODE:
+            # Python gives signals their default meaning back while it closes down: a second Ctrl-C that arrives
+            # there would turn the exit code into "killed", so an interrupted process closes down by itself.
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+    sys.exit(code)
 
 
 def _dispatch(args: list[str]) -> int:
@@ -107,35 +122,25 @@ def execute(composed: object) -> int:
     assert isinstance(composed, Composed)
     tables.thresholds(composed.config.verdict)  # a mistake there is told now, not after hours
     progress = Progress(slots=min(cores(), 4))
-    with _interruptible():
-        try:
-            done = schedule.run(composed, progress)
-        finally:
-            progress.close()
-        return _conclude(done, composed)
+    try:
+        done = schedule.run(composed, progress)
+    finally:
+        progress.close()
+    return _conclude(done, composed)
 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and a polite kill end a run in order; a second one ends it at once (workers die with their parent)."""
+    """Ctrl-C and a polite kill end a command in order; a second one at once (workers die with their parent)."""
     before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
     for one, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(one, _interrupt)
     try:
         yield
-    except KeyboardInterrupt:
-        raise  # the second stage stays in force until the process is gone
-    except BaseException:
-        _restore(before)
-        raise
-    else:
-        _restore(before)
-
-
-def _restore(before: dict[signal.Signals, Any]) -> None:
-    for one, handler in before.items():
-        signal.signal(one, handler)
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _interrupt(*_: object) -> NoReturn:
@@ -146,7 +151,7 @@ def _interrupt(*_: object) -> NoReturn:
 
 def _end_at_once(*_: object) -> NoReturn:
     os.write(2, f"{INTERRUPTED}\n".encode())
-    os._exit(130)
+    os._exit(INTERRUPTED_CODE)
 
 
 def _conclude(done: object, composed: object) -> int:

@@ -224,9 +224,9 @@ def test_two_at_once_on_one_results_folder_both_finish(tmp_path: Path, stages: P
     assert len(list((tmp_path / "results").glob("*/run.json"))) == 2
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(("times", "apart"), [(1, 0.05), (2, 0.05), (1000, 0.01)])
 def test_interrupted_by_the_keyboard_it_ends_at_once_and_goes_on_later(
-    tmp_path: Path, stages: Path, times: int
+    tmp_path: Path, stages: Path, times: int, apart: float
 ) -> None:
     process = command(tmp_path, "run_id=stopped", fault("hang"))
     while "export/mobilenet_v2/none/hang" not in (
@@ -234,8 +234,10 @@ def test_interrupted_by_the_keyboard_it_ends_at_once_and_goes_on_later(
     ):
         time.sleep(0.05)
     for _ in range(times):
+        if process.poll() is not None:
+            break
         process.send_signal(signal.SIGINT)
-        time.sleep(0.05)
+        time.sleep(apart)
     assert process.wait(timeout=30) == 130
     assert "the same command goes on" in (tmp_path / "err").read_text()
     assert "Traceback" not in (tmp_path / "err").read_text()
