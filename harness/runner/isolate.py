@@ -32,7 +32,7 @@ class Worker:
 
     ``fileno()`` becomes readable when there is news: a message, or the death of the process. It stays
     readable once the process is dead, so ``close()`` a worker whose ``alive`` is false.
-    Times are ``time.monotonic()``.
+    Times are ``time.monotonic()``. ``warm`` names a kind of job: the process imports for it while it waits for one.
 
     Raises:
         UserError: ``python`` cannot be started.
@@ -48,6 +48,7 @@ class Worker:
         cpus: frozenset[int] | None = None,
         env: Mapping[str, str] | None = None,
         persistent: bool = True,
+        warm: str | None = None,
     ) -> None:
         self.workdir = workdir.absolute()
         self.memory_bytes = memory_bytes
@@ -68,6 +69,7 @@ class Worker:
         arguments = [f"--parent={os.getpid()}", f"--memory={memory_bytes}", f"--file={file_bytes}"]
         arguments += ["--cpus=" + ",".join(map(str, sorted(cpus)))] if cpus else []
         arguments += [] if persistent else ["--once"]
+        arguments += [f"--warm={warm}"] if warm else []
         self._start(python, arguments, env or {})
 
     def _start(self, python: str, arguments: list[str], env: Mapping[str, str]) -> None:
@@ -184,12 +186,16 @@ class Worker:
         return self._failed(job, Failure(status, stage, reason, error, message, self._log_tail(job)))
 
     def close(self) -> None:
-        """End the process: politely when it is idle, at once when it is not; safe to call twice."""
+        """End the process; safe to call twice.
+
+        Politely only when it waits for another job. One that has answered its only job has nothing left to do but
+        to take its libraries down, which for TensorFlow lasts a second.
+        """
         if self._closed:
             return
         self._closed = True
         _stdin(self._process).close()
-        if self.job is None:
+        if self.job is None and self.persistent:
             self._group.wait(GRACE_S)
         self._group.end()
         self.job = None

@@ -190,6 +190,9 @@ class Pool:
         worker.submit(job)
         self._running.append(_Running(node, key, folder, worker, need, lock, log, retried))
         self.progress.started(node)
+        if node.kind == "source" and len(self._running) + len(self._idle) < self.settings.slots:
+            # a new source means new exports: the next worker imports for them while this one builds
+            self._idle.append(self.new_worker(persistent=True, warm="export"))
 
     def _share_machine(self) -> None:
         """Work only while no other harness on this machine measures, and keep it from measuring meanwhile."""
@@ -229,8 +232,8 @@ class Pool:
             limits=limits,
         )
 
-    def new_worker(self, *, persistent: bool) -> Worker:
-        """Start a process, in a folder of its own."""
+    def new_worker(self, *, persistent: bool, warm: str | None = None) -> Worker:
+        """Start a process, in a folder of its own; see ``Worker``."""
         self._started += 1
         s = self.settings
         return Worker(
@@ -239,6 +242,7 @@ class Pool:
             memory_bytes=s.job_memory_bytes,
             file_bytes=s.file_bytes,
             persistent=persistent,
+            warm=warm,
         )
 
     def _worker(self, kind: str, need: int) -> Worker:

@@ -74,6 +74,8 @@ def main(arguments: list[str] | None = None) -> int:
     _confine(options)
     guard = _start_guard(options.life) if options.life is not None else None
     home_log = os.dup(1)
+    if options.warm:
+        _warm(options.warm)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     with os.fdopen(_take_stdin(), encoding="utf-8") as commands:
         for line in commands:
@@ -95,8 +97,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--memory", type=int, help="bytes")
     parser.add_argument("--file", type=int, help="largest file, bytes")
     parser.add_argument("--cpus", help="comma separated")
+    parser.add_argument("--warm", help="kind of job to import for at once")
     parser.add_argument("--once", action="store_true", help="end after the first job")
     return parser.parse_args(arguments)
+
+
+def _warm(kind: str) -> None:
+    """Import what jobs of this kind will need; what cannot be imported is theirs to tell."""
+    with contextlib.suppress(Exception):
+        getattr(_stage_module(kind), "warm", lambda: None)()
 
 
 def _confine(options: argparse.Namespace) -> None:

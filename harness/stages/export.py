@@ -30,6 +30,11 @@ def run(job: Job, report: Reporter) -> Outcome:
     return _audited(out, artifact.file, module.FORMAT, model, values)
 
 
+def warm() -> None:
+    """Import what most exports take longest to import."""
+    import tensorflow  # noqa: F401
+
+
 def _model(job: Job) -> Model:
     source, quantized = Path(job.inputs["source"]), Path(job.inputs["quantized"])
     own = quantized / "saved_model"

@@ -35,7 +35,7 @@ def same(a: Any, b: Any) -> bool:
 
 def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
-        return sorted((key, _ordered(inner)) for key, inner in value.items())
+        return {"dict": sorted((key, _ordered(inner)) for key, inner in value.items())}
     return [_ordered(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
