@@ -5,6 +5,7 @@
     <root>/entries/<kind>/<key>/manifest.json   what it holds; its modification time is the last use
     <root>/entries/<kind>/<key>/data/…          the files a worker made
     <root>/locks/<kind>-<key>.lock              held by the process that builds that entry
+    <root>/partial/<kind>/<key>/…               the state of long work that was interrupted, until it is done
     <root>/tmp/<session>/…                      being filled or deleted (see ``scratch``)
 """
 
@@ -103,6 +104,11 @@ class Cache:
         folder.mkdir()
         return folder
 
+    def partial(self, kind: str, key: str) -> Path:
+        """Return the folder, which need not be there, where the work on an entry keeps its state; under its lock."""
+        self._folder(kind, key)
+        return self.root / "partial" / kind / key
+
     def commit(self, kind: str, key: str, folder: Path, result: JobResult) -> Entry:
         """Put a filled folder of ``begin`` into its place; when another was faster, take its entry.
 
@@ -113,10 +119,13 @@ class Cache:
         try:
             manifest = manifests.write(folder.parent, kind, key, result)
             files.sync_tree(folder.parent)
-            return self._place(folder.parent, target, manifest)
+            entry = self._place(folder.parent, target, manifest)
         except OSError as error:
             reason = "disk_full" if error.errno in files.FULL else "cache_error"
             raise StageFailed(f"the result cannot be kept in {self.root}: {error}", reason) from error
+        else:
+            files.remove_tree(self.partial(kind, key))
+            return entry
         finally:
             self.abandon(folder)
 
@@ -155,7 +164,7 @@ class Cache:
         An entry goes when ``everything`` is set, when it was not used for ``older_than_s``, or while all entries
         together are larger than ``max_bytes``; ``kind`` leaves out all others. Never one that is being built.
         """
-        freed = self._scratch.sweep()
+        freed = self._scratch.sweep() + self._forget_partial(kind, None if everything else older_than_s)
         rows = sorted((_last_use(folder), folder) for folder in self._entries(kind))
         sizes = {folder: files.tree_size(folder) for _, folder in rows}
         total, now = sum(sizes.values()), time.time()
@@ -165,6 +174,17 @@ class Cache:
             if (everything or old or large) and self._discard(folder.parent.name, folder.name):
                 total -= sizes[folder]
                 freed += sizes[folder]
+        return freed
+
+    def _forget_partial(self, kind: str | None, older_than_s: float | None) -> int:
+        """Remove the state of interrupted work that is old enough and that nobody works on; return the bytes."""
+        freed = 0
+        for folder in sorted((self.root / "partial").glob(f"{kind or '*'}/*")):
+            lock = self._lock(folder.parent.name, folder.name)
+            if time.time() - _last_use(folder) >= (older_than_s or 0) and lock.try_acquire():
+                freed += files.tree_size(folder)
+                files.remove_tree(folder)
+                lock.release()
         return freed
 
     def close(self) -> None:

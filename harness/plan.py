@@ -193,5 +193,6 @@ def _evaluate_node(
     """Fidelity and accuracy do not depend on the threads of the cell: one job for all of them."""
     source = next(node.id for node in nodes.values() if node.kind == "source")
     options = {"runtime": r_options, "measure": asdict(config.measure), "plugins_dir": config.plugins_dir}
-    needs = {"artifact": exported, "source": source, "dataset": _dataset_id(nodes)}
+    quantized = nodes[exported].needs["quantized"]
+    needs = {"artifact": exported, "quantized": quantized, "source": source, "dataset": _dataset_id(nodes)}
     return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,17 @@ def predict(network: Network, images: NDArray[np.uint8], mode: str) -> dict[str,
         for name, value in function(tf.constant(pixels)).items():
             parts.setdefault(name, []).append(value.numpy())
     return {name: np.concatenate(values) for name, values in parts.items()}
+
+
+def save_outputs(path: Path, arrays: dict[str, NDArray[np.float32]]) -> None:
+    """Write outputs by name as ``.npz``.
+
+    ``np.savez`` takes names as keyword arguments and so cannot write one called ``file``.
+    """
+    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def readable(name: str) -> str:

@@ -70,8 +70,8 @@ def train(
     random = np.random.default_rng(settings.seed)
     history: list[float] = []
     for epoch in range(1, settings.epochs + 1):
-        for chosen in _batches(len(kept), batch, random):
-            pixels = _shifted(images[kept[chosen]], settings.shift, random)
+        for chosen in batches(len(kept), batch, random):
+            pixels = shifted(images[kept[chosen]], settings.shift, random)
             step(preprocessing.apply(pixels, mode), labels[kept[chosen]])
         history.append(_top1(model, images, labels, np.sort(held), mode))
         progress(epoch, settings.epochs, history[-1])
@@ -100,14 +100,14 @@ def _step(model: Any, settings: Settings, steps_per_epoch: int) -> Callable[...,
     return step  # type: ignore[no-any-return]
 
 
-def _batches(count: int, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def batches(count: int, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Whole batches only, in random order: a batch of three would upset the BN statistics."""
     order = random.permutation(count)
     for start in range(0, count - size + 1, size):
         yield np.sort(order[start : start + size])
 
 
-def _shifted(images: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
+def shifted(images: NDArray[np.uint8], share: float, random: np.random.Generator) -> NDArray[np.uint8]:
     """Move each image by its own random whole number of pixels."""
     _, height, width, _ = images.shape
     most = round(share * min(height, width))

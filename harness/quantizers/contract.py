@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -16,6 +17,10 @@ class Source:
     """Holds ``saved_model/``, ``source.json``, ``reference.npz`` and, for Keras models, ``model.keras``."""
     dataset: Path
     """Holds ``calibration_images.npy`` (uint8, N×H×W×C) and the task's other images."""
+    progress: Callable[[float, str], None] = lambda _share, _note: None
+    """Says how far the work is, 0…1, and what it is at."""
+    kept: Path | None = None
+    """Folder for the state of long work: what it holds is there again when the same work is begun anew."""
 
     @property
     def saved_model(self) -> Path:
@@ -36,6 +41,7 @@ class Quantizer(Protocol):
     """Distributions whose versions decide the result; a new version redoes the work."""
     Options: ClassVar[type]
     """Dataclass of what a preset in ``conf/quant`` may set."""
+    # MEMORY_PER_WEIGHT_BYTE: float, where one trains: peak memory by the bytes of the float weights, for scheduling
 
     def refuses(self, options: Any, export: str) -> str | None:
         """Say why this method has no meaning for an export method, or ``None`` when it has."""
@@ -44,5 +50,7 @@ class Quantizer(Protocol):
         """Return the settings that exporters apply, JSON; a new model goes to ``out/saved_model``.
 
         Keys understood by exporters: ``scheme`` (what the artifact claims to be), ``saved_model`` (true when
-        ``out`` holds one) and those of the exporter named in ``refuses``.
+        ``out`` holds one) and those of the exporter named in ``refuses``. ``facts`` become columns, ``notes``
+        details of the record. ``out/reference.npz``, when written, holds the new model's own outputs on the
+        evaluation images: the artifact is held against them as well.
         """

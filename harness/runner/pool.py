@@ -159,10 +159,11 @@ class Pool:
         source = entries.get("source")
         weights = int(source.result.values.get("weights_bytes") or 0) if source else 0
         factor = 6.0
-        if node.kind == "export" and node.plugin:
+        if node.kind in ("export", "quantize") and node.plugin:
             from harness import plugins
 
-            factor = plugins.load(*node.plugin, self.keys.plugins_dir).MEMORY_PER_WEIGHT_BYTE
+            module = plugins.load(*node.plugin, self.keys.plugins_dir)
+            factor = getattr(module, "MEMORY_PER_WEIGHT_BYTE", factor)
         return min(self.settings.job_memory_bytes, int(1.2 * GIB + factor * weights))
 
     def _room(self, need: int) -> bool:
@@ -185,7 +186,7 @@ class Pool:
         folder = self.cache.begin(node.kind, key)
         log = log_name(node.id)
         job = self.job(node.id, node.kind, node.options, entries, folder, log)
-        job = replace(job, options=job.options | self._extra(node, entries))
+        job = replace(job, options=job.options | self._extra(node, key, entries))
         worker = self._worker(node.kind, need)
         worker.submit(job)
         self._running.append(_Running(node, key, folder, worker, need, lock, log, retried))
@@ -201,7 +202,10 @@ class Pool:
                 lambda pid: self.progress.waiting(f"{locks.named(pid)} measures or converts"), shared=True
             )
 
-    def _extra(self, node: Node, entries: Mapping[str, Entry | None]) -> dict[str, Any]:
+    def _extra(self, node: Node, key: str, entries: Mapping[str, Entry | None]) -> dict[str, Any]:
+        """Options that are no part of the key."""
+        if node.kind == "quantize":
+            return {"kept": str(self.cache.partial(node.kind, key))}
         artifact = entries.get("artifact")
         if node.kind != "evaluate" or artifact is None:
             return {}

@@ -24,11 +24,16 @@ FEWEST_IMAGES = 4
 Span = tuple[float, float]
 """Start and end of one run, seconds of the machine's monotonic clock."""
 COVERAGE_COLUMNS = ("delegate_applied", "partitions", "undelegated_ops")
+TRAINED_COLUMNS = ("trained_agreement", "trained_max_abs_error", "trained_top1", "trained_top1_drop")
 UNITS: dict[str, str] = {
     "batch": "images",
     "delegate_applied": "bool",
     "partitions": "count",
     "undelegated_ops": "count",
+    "trained_agreement": "fraction of images",
+    "trained_max_abs_error": "as the output",
+    "trained_top1": "fraction of images",
+    "trained_top1_drop": "fraction of images",
 }
 
 
@@ -45,7 +50,7 @@ def run(job: Job, report: Reporter) -> Outcome:
     """Run, compare with ``reference.npz``, compare with the labels; write ``predictions.npz``.
 
     Options: ``runtime``, ``threads``, ``measure`` (``max_images``, ``evaluate_cap_s``), ``artifact_sha256``.
-    Inputs: ``artifact``, ``source``, ``dataset``.
+    Inputs: ``artifact``, ``quantized``, ``source``, ``dataset``.
 
     Raises:
         StageFailed: ``damaged_artifact`` at load; ``non_finite`` or ``output_batch`` at run; ``lost_names``
@@ -70,6 +75,7 @@ def run(job: Job, report: Reporter) -> Outcome:
     _fidelity(outputs, reference, info["primary"], indices, found)
     report.stage("accuracy")
     _accuracy(job, outputs[info["primary"]], reference[info["primary"]], indices, found)
+    _trained(job, outputs[info["primary"]], info["primary"], indices, found)
     return Outcome(found.values, found.missing, found.details)
 
 
@@ -194,6 +200,24 @@ def _accuracy(job: Job, scores: FloatArray, reference: FloatArray, indices: NDAr
         found.missing |= missing
         arrays |= {"labels": labels, "correct": predictions.classes[:, 0] == labels}
     np.savez_compressed(Path(job.out, "predictions.npz"), **arrays)
+
+
+def _trained(job: Job, scores: FloatArray, primary: str, indices: NDArray[np.intp], found: Found) -> None:
+    """Hold the artifact against the model that a quantizer trained: what conversion and kernels make of it."""
+    file = Path(job.inputs["quantized"], "reference.npz")
+    if not file.is_file() or scores.ndim != 2:
+        reason = "the method trains no model of its own" if not file.is_file() else "the primary output is no list"
+        found.missing |= dict.fromkeys(TRAINED_COLUMNS, reason)
+        return
+    trained = _reference(file.parent, indices)[primary]
+    found.values["trained_agreement"] = float((scores.argmax(1) == trained.argmax(1)).mean())
+    found.values["trained_max_abs_error"] = float(np.abs(scores - trained).max())
+    if "top1" in found.missing:
+        found.missing |= dict.fromkeys(TRAINED_COLUMNS[2:], found.missing["top1"])
+        return
+    labels = np.load(Path(job.inputs["dataset"], "eval_labels.npy"), allow_pickle=False)[indices]
+    top1 = float((trained.argmax(1) == labels).mean())
+    found.values |= {"trained_top1": top1, "trained_top1_drop": top1 - float(found.values["top1"] or 0)}
 
 
 def _no_accuracy(dataset: Mapping[str, Any], scores: FloatArray) -> str | None:

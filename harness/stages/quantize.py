@@ -16,8 +16,12 @@ def run(job: Job, report: Reporter) -> Outcome:
     report.stage("quantize")
     options = job.options["quant"]
     module = plugins.load("quantizers", options["method"], job.options.get("plugins_dir"))
-    source = Source(Path(job.inputs["source"]), Path(job.inputs["dataset"]))
+    kept = job.options.get("kept")
+    source = Source(
+        Path(job.inputs["source"]), Path(job.inputs["dataset"]), report.progress, Path(kept) if kept else None
+    )
     out = Path(job.out)
     recipe = module.quantize(source, plugins.options(module, options), out)
+    facts, notes = recipe.pop("facts", {}), recipe.pop("notes", {})
     (out / "quantized.json").write_text(json.dumps(recipe | {"method": options["method"]}, indent=1))
-    return Outcome(details={"recipe": recipe})
+    return Outcome(values=facts, details={"recipe": recipe, **({"quantize": notes} if notes else {})})

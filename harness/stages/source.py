@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def _run(job: Job, report: Reporter) -> Outcome:
         network.keras.save(out / "model.keras")
     report.progress(0.95, "reference outputs")
     reference = networks.predict(network, images, model["preprocessing"])
-    _save_arrays(out / "reference.npz", reference)
+    networks.save_outputs(out / "reference.npz", reference)
     facts = _facts(network, shapes, model["preprocessing"], dataset)
     (out / "source.json").write_text(json.dumps(facts, indent=2) + "\n")
     values |= {"parameters": facts["parameters"], "weights_bytes": facts["weights_bytes"]}
@@ -63,14 +62,6 @@ def _run(job: Job, report: Reporter) -> Outcome:
     if task["kind"] == "imagenet" and "source_top1" in values:
         _gate(model, task, len(images), values, missing)
     return Outcome(values, missing)
-
-
-def _save_arrays(path: Path, arrays: dict[str, NDArray[np.float32]]) -> None:
-    """Write an ``.npz``; ``np.savez`` takes names as keyword arguments and so cannot write one called ``file``."""
-    with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, array, allow_pickle=False)
 
 
 def _custom(model: dict[str, Any], shape: tuple[int, ...]) -> Network:

@@ -299,7 +299,7 @@ def test_wrong_thresholds_are_user_errors(verdict: Any, message: str) -> None:
 
 
 def test_every_scheme_of_the_presets_has_thresholds_of_its_own() -> None:
-    assert {"none", "float16", "dynamic", "int8", "int8_only", "uint8_only", "int16x8", "default"} == set(
+    assert {"none", "float16", "dynamic", "int8", "int8_only", "uint8_only", "int16x8", "qat", "default"} == set(
         tables.thresholds().schemes
     )
 

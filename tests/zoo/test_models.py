@@ -61,7 +61,7 @@ def test_training_stops_at_the_cap() -> None:
 
 def test_shift_moves_without_wrapping() -> None:
     images = np.arange(100, dtype=np.uint8).reshape(1, 10, 10, 1).repeat(40, axis=0)
-    moved = training._shifted(images, 0.1, np.random.default_rng(0))
+    moved = training.shifted(images, 0.1, np.random.default_rng(0))
     offsets = {int(image[5, 5, 0]) - 55 for image in moved}
     assert offsets == {-11, -10, -9, -1, 0, 1, 9, 10, 11}
     assert all((np.diff(image[..., 0].astype(int), axis=1) >= 0).all() for image in moved)

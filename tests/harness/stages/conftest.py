@@ -116,7 +116,7 @@ class CellOnDisk:
             id="1",
             kind=kind,
             options={**plain, "measure": {**MEASURE, **(measure or {})}, **options},
-            inputs={name: str(self.root / name) for name in ("dataset", "source", "artifact")},
+            inputs={name: str(self.root / name) for name in ("dataset", "source", "quantized", "artifact")},
             out=str(self.root / "out"),
             result="",
             log="",

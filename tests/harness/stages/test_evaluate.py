@@ -44,7 +44,7 @@ def test_the_same_model_is_perfect(toy: Any, reports: Any) -> None:
     assert values["top1_drop"] == 0
     assert values["mcnemar_p"] == 1
     assert values["sqnr_db"] > 120  # one image at a time sums in another order than all at once
-    assert set(outcome.missing) == set(evaluate.COVERAGE_COLUMNS)
+    assert set(outcome.missing) == {*evaluate.COVERAGE_COLUMNS, *evaluate.TRAINED_COLUMNS}
     json.dumps(outcome.details)
 
 
@@ -52,6 +52,21 @@ def test_columns_have_units_and_a_value_or_a_reason(toy: Any) -> None:
     outcome = run(toy.job("evaluate"))
     assert set(outcome.values) | set(outcome.missing) == {*accuracy.UNITS, *fidelity.UNITS, *evaluate.UNITS}
     assert not set(outcome.values) & set(outcome.missing)
+
+
+def test_the_artifact_is_held_against_the_model_that_was_trained_too(toy: Any) -> None:
+    images = np.load(toy.root / "dataset" / "eval_images.npy")
+    name = opening.source_info(toy.job("evaluate"))["primary"]
+    right = np.load(toy.root / "source" / "reference.npz")[name]
+    trained = right.copy()
+    trained[0] = np.roll(trained[0], 1)
+    (toy.root / "quantized").mkdir(exist_ok=True)
+    np.savez(toy.root / "quantized" / "reference.npz", **{name: trained})
+    values = run(toy.job("evaluate")).values
+    assert values["trained_agreement"] == pytest.approx(1 - 1 / len(images))
+    assert values["trained_max_abs_error"] == pytest.approx(np.abs(right - trained).max(), rel=1e-4)
+    assert values["trained_top1"] == pytest.approx(1 - 1 / len(images))
+    assert values["trained_top1_drop"] == pytest.approx(-1 / len(images))
 
 
 def test_a_worse_model_is_paired_with_the_float_one(toy: Any) -> None:

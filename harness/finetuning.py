@@ -1,0 +1,237 @@
+"""Gradient steps for quantizers: on labels where there are any, else towards the float model's outputs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import StageFailed
+from harness.quantizers.contract import Source
+from zoo import network, preprocessing, saved_model, training
+
+Progress = Callable[[float, str], None]
+"""Called with the share that is done, 0…1, and a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to fine-tune."""
+
+    steps: int
+    learning_rate: float
+    batch: int
+    freeze_batch_norm: bool = True
+    shift: float = 0.08
+    """Augmentation; only with labels: a float output belongs to one image as it is."""
+    preserve_zeros: bool = False
+    """Kernels keep their zeros: what was pruned stays pruned."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Images uint8 (N, H, W, C) and what the model shall say of them."""
+
+    images: NDArray[np.uint8]
+    mode: str
+    """Preprocessing."""
+    primary: str
+    """Name of the output that is trained."""
+    labels: NDArray[np.int32] | None = None
+    outputs: NDArray[np.float32] | None = None
+    """Of the float model, (N, classes) or of any shape; used where there are no labels."""
+
+    def steps(self, batch: int, epochs: int, steps: int) -> int:
+        """Return how many steps to take: ``epochs`` over labelled images, ``steps`` towards outputs."""
+        return epochs * (len(self.images) // min(batch, len(self.images))) if self.labels is not None else steps
+
+
+@dataclass(slots=True)
+class Tuned:
+    """What a fine-tuning did."""
+
+    losses: list[float] = field(default_factory=list)
+    """Mean of each epoch."""
+    steps: int = 0
+    resumed_at: int = 0
+    """Epochs that an interrupted run had done."""
+
+
+def load_keras(source: Source) -> Any:
+    """Return the float ``tf_keras`` model. Raises ``StageFailed``: ``no_keras_model``, when it was no such."""
+    import tensorflow as tf
+
+    file = source.folder / "model.keras"
+    if not file.is_file():
+        raise StageFailed("the model is no Keras model: what its layers are is not known", "no_keras_model")
+    return tf.keras.models.load_model(file, compile=False)
+
+
+def load_data(source: Source) -> Data:
+    """Return training images with labels, else calibration images with the float model's outputs.
+
+    Raises:
+        StageFailed: ``no_training_images``.
+    """
+    info, folder = source.info, source.dataset
+    mode, primary = info["preprocessing"], info["primary"]
+    if (folder / "train_images.npy").is_file() and (folder / "train_labels.npy").is_file() and info["classes"]:
+        images = np.load(folder / "train_images.npy", mmap_mode="r")
+        return Data(images, mode, primary, labels=np.load(folder / "train_labels.npy"))
+    if not (folder / "calibration_images.npy").is_file():
+        raise StageFailed("the task has neither training nor calibration images", "no_training_images")
+    images = np.load(folder / "calibration_images.npy", mmap_mode="r")
+    return Data(images, mode, primary, outputs=_teach(source, images))
+
+
+def _teach(source: Source, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return what the float model says of the images, one at a time."""
+    info, loaded = source.info, saved_model.load(source.saved_model)
+    name, primary = info["input"]["name"], info["primary"]
+    pixels = (preprocessing.apply(images[i : i + 1], info["preprocessing"]) for i in range(len(images)))
+    return np.concatenate([saved_model.run(loaded, name, one)[primary] for one in pixels])
+
+
+def save(model: Any, source: Source, out: Path) -> None:
+    """Write ``out/saved_model`` with the input and output names of the source, and ``out/reference.npz``."""
+    info = source.info
+    shape = tuple(info["input"]["shape"][1:])
+    names = [one["name"] for one in info["outputs"]]
+
+    def call(image: Any) -> dict[str, Any]:
+        results = model(image, training=False)
+        return results if isinstance(results, dict) else dict(zip(names, _listed(results), strict=True))
+
+    made = network.Network(call, list(model.variables), shape, info["input"]["name"], model)
+    saved_model.save(made, out / "saved_model")
+    images = np.load(source.dataset / "eval_images.npy", mmap_mode="r")
+    network.save_outputs(out / "reference.npz", network.predict(made, images, info["preprocessing"]))
+
+
+def _listed(results: Any) -> list[Any]:
+    return list(results) if isinstance(results, list | tuple) else [results]
+
+
+def at_once(shape: tuple[int, ...], batch: int, pixels: int) -> int:
+    """Return how many images of a shape (H, W, C) a step takes: ``batch``, or less when they are large."""
+    return max(1, min(batch, pixels // (shape[0] * shape[1])))
+
+
+def fine_tune(
+    model: Any,
+    data: Data,
+    settings: Settings,
+    kept: Path | None,
+    progress: Progress,
+    before_step: Callable[[int], None] = lambda _: None,
+) -> Tuned:
+    """Train ``model`` (outputs by name) in place with Adam, the rate falling to zero by a cosine.
+
+    After each epoch the state goes to the folder ``kept``; a later call with the same data goes on there.
+    ``before_step`` is called with the number of each step, from 0.
+    """
+    import tensorflow as tf
+
+    batch = min(settings.batch, len(data.images))
+    per_epoch = len(data.images) // batch
+    rate = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
+    optimizer = tf.keras.optimizers.legacy.Adam(rate)
+    tuned = Tuned()
+    saved = _Saved(tf.train.Checkpoint(model=model, optimizer=optimizer), kept)
+    tuned.resumed_at = saved.restore(tuned.losses)
+    tuned.steps = tuned.resumed_at * per_epoch
+    step = _step(model, optimizer, data, settings)
+    for epoch in range(tuned.resumed_at, -(-settings.steps // per_epoch)):
+        losses: list[float] = []
+        for pixels, wanted in itertools.islice(_epoch(data, batch, settings, epoch), settings.steps - tuned.steps):
+            before_step(tuned.steps)
+            losses.append(float(step(pixels, wanted)))
+            tuned.steps += 1
+            progress(tuned.steps / settings.steps, f"step {tuned.steps}/{settings.steps}, loss {np.mean(losses):.4f}")
+        tuned.losses.append(float(np.mean(losses)))
+        saved.save(epoch + 1, tuned.losses)
+    return tuned
+
+
+class _Saved:
+    """The state of a fine-tuning in a folder: ``state-<epochs>.*`` and the losses."""
+
+    def __init__(self, checkpoint: Any, folder: Path | None) -> None:
+        self._checkpoint, self._folder = checkpoint, folder
+
+    def restore(self, losses: list[float]) -> int:
+        """Load the newest state, when there is one; return how many epochs it has."""
+        if self._folder is None or not (self._folder / "losses.txt").is_file():
+            return 0
+        losses += [float(line) for line in (self._folder / "losses.txt").read_text().split()]
+        self._checkpoint.read(str(self._folder / f"state-{len(losses)}"))
+        return len(losses)
+
+    def save(self, epochs: int, losses: list[float]) -> None:
+        """Write the state; the list of losses names it and is written last."""
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._checkpoint.write(str(self._folder / f"state-{epochs}"))
+        new = self._folder / "losses.new"
+        new.write_text("".join(f"{loss!r}\n" for loss in losses))
+        new.replace(self._folder / "losses.txt")
+        for old in self._folder.glob(f"state-{epochs - 1}.*"):
+            old.unlink()
+
+
+def _epoch(data: Data, batch: int, settings: Settings, epoch: int) -> Iterator[tuple[Any, Any]]:
+    """Yield float32 pixels and what is wanted of them, a batch at a time; the same for the same epoch."""
+    random = np.random.default_rng([settings.seed, epoch])
+    for chosen in training.batches(len(data.images), batch, random):
+        images = data.images[chosen]
+        if data.labels is not None:
+            images = training.shifted(images, settings.shift, random)
+        wanted = data.labels if data.labels is not None else data.outputs
+        assert wanted is not None
+        yield preprocessing.apply(images, data.mode), wanted[chosen]
+
+
+def _step(model: Any, optimizer: Any, data: Data, settings: Settings) -> Callable[[Any, Any], Any]:
+    """Return one compiled gradient step: pixels, wanted → loss."""
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+    kernels = [v for v in variables if "kernel" in v.name] if settings.preserve_zeros else []
+    masks = [tf.constant(v.numpy() != 0, v.dtype) for v in kernels]
+    loss_of = _loss(data)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def step(pixels: Any, wanted: Any) -> Any:
+        with tf.GradientTape() as tape:
+            outputs = model(pixels, training=not settings.freeze_batch_norm)
+            loss = loss_of(wanted, outputs[data.primary])
+        found = tape.gradient(loss, variables)
+        optimizer.apply_gradients((g, v) for g, v in zip(found, variables, strict=True) if g is not None)
+        for kernel, mask in zip(kernels, masks, strict=True):
+            kernel.assign(kernel * mask)
+        return loss
+
+    return step  # type: ignore[no-any-return]
+
+
+def _loss(data: Data) -> Callable[[Any, Any], Any]:
+    """Cross-entropy with labels; with the float model's outputs its divergence, or the squared error of what
+    is no probability (Hinton et al., arXiv:1503.02531)."""
+    import tensorflow as tf
+
+    if data.labels is not None:
+        labelled: Callable[[Any, Any], Any] = tf.keras.losses.SparseCategoricalCrossentropy()
+        return labelled
+    assert data.outputs is not None
+    sums = data.outputs.sum(axis=-1)
+    probable = bool(data.outputs.ndim == 2 and data.outputs.min() >= 0 and np.allclose(sums, 1, atol=1e-3))
+    losses = tf.keras.losses
+    unlabelled: Callable[[Any, Any], Any] = losses.KLDivergence() if probable else losses.MeanSquaredError()
+    return unlabelled

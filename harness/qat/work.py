@@ -1,0 +1,98 @@
+"""All of quantization-aware training in order: load, rewrite, place ranges, calibrate, fine-tune, save, predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.finetuning import Data, Tuned, at_once, fine_tune, load_data, load_keras, save
+from harness.finetuning import Settings as Tuning
+from harness.qat import calibration, export, graph, ranges, transforms
+from harness.quantizers.contract import Source
+from harness.records import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options of the training; see ``conf/quant/qat.yaml``."""
+
+    calibration_images: int
+    delay_steps: int
+    epochs: int
+    steps: int
+    learning_rate: float
+    batch: int
+    freeze_batch_norm: bool
+    pixels_at_once: int
+    preserve_zeros: bool = False
+
+
+@dataclass(slots=True)
+class Done:
+    """What a training found."""
+
+    values: dict[str, Value]
+    calibration_images: int
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+def run(source: Source, settings: Settings, out: Path) -> Done:
+    """Train and save; see ``harness.quantizers.qat.quantize``.
+
+    Raises:
+        StageFailed: ``no_keras_model``, ``no_training_images``, and what cannot be rewritten.
+    """
+    data = load_data(source)
+    keras = load_keras(source)
+    rewritten = transforms.apply(graph.read(keras))
+    del keras
+    batch = at_once(data.images.shape[1:], settings.batch, settings.pixels_at_once)
+    if settings.delay_steps:
+        rewritten = _delay(rewritten, data, settings, batch, source)
+    placed = ranges.place(rewritten)
+    del rewritten
+    model = graph.build(placed.graph)
+    source.progress(0.06, "looking for ranges")
+    empty = calibration.calibrate(model, data, settings.calibration_images, batch)
+    steps = data.steps(batch, settings.epochs, settings.steps)
+    tuned = fine_tune(
+        model,
+        data,
+        _tuning(settings, steps, batch),
+        source.kept,
+        lambda share, text: source.progress(0.1 + 0.8 * share, text),
+    )
+    source.progress(0.92, "saving")
+    notes = {"ranges": ranges.found(model), "losses": tuned.losses, "empty_ranges": empty}
+    save(export.exported(placed.graph, model), source, out)
+    values = _values(tuned, placed, batch)
+    return Done(values, min(settings.calibration_images, len(data.images)), notes)
+
+
+def _tuning(settings: Settings, steps: int, batch: int) -> Tuning:
+    return Tuning(
+        steps=steps,
+        learning_rate=settings.learning_rate,
+        batch=batch,
+        freeze_batch_norm=settings.freeze_batch_norm,
+        preserve_zeros=settings.preserve_zeros,
+    )
+
+
+def _delay(rewritten: graph.Graph, data: Data, settings: Settings, batch: int, source: Source) -> graph.Graph:
+    """Train the rewritten model in float for so many steps before anything is rounded."""
+    model = graph.build(rewritten)
+    tuning = _tuning(settings, settings.delay_steps, batch)
+    fine_tune(model, data, tuning, None, lambda share, text: source.progress(0.05 * share, text))
+    return graph.with_weights(rewritten, model)
+
+
+def _values(tuned: Tuned, placed: ranges.Placed, batch: int) -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "tuning_steps": tuned.steps,
+        "tuning_batch": batch,
+        "qat_ranges": placed.ranges,
+        "qat_shared_ranges": placed.shared,
+    }
+    return values | ({"tuning_loss": tuned.losses[-1]} if tuned.losses else {})
