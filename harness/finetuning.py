@@ -13,8 +13,14 @@ from numpy.typing import NDArray
 
 from harness.errors import StageFailed
 from harness.quantizers.contract import Source
+from harness.records import Value
 from zoo import network, preprocessing, saved_model, training
 
+PIXELS_AT_ONCE = 8 * 224 * 224
+"""Of a gradient step: activations of a whole net are kept for it."""
+UNLABELLED_RATE = 0.01
+"""Times the learning rate, towards the outputs of a float model with random weights: such nets are chaotic, and steps
+of the usual size do harm."""
 Progress = Callable[[float, str], None]
 """Called with the share that is done, 0…1, and a few words."""
 
@@ -51,6 +57,10 @@ class Data:
         """Return how many steps to take: ``epochs`` over labelled images, ``steps`` towards outputs."""
         return epochs * (len(self.images) // min(batch, len(self.images))) if self.labels is not None else steps
 
+    def rate(self, learning_rate: float) -> float:
+        """Return the learning rate for these images."""
+        return learning_rate if self.labels is not None else learning_rate * UNLABELLED_RATE
+
 
 @dataclass(slots=True)
 class Tuned:
@@ -59,8 +69,14 @@ class Tuned:
     losses: list[float] = field(default_factory=list)
     """Mean of each epoch."""
     steps: int = 0
+    batch: int = 0
     resumed_at: int = 0
     """Epochs that an interrupted run had done."""
+
+    def values(self) -> dict[str, Value]:
+        """Return what goes into the record."""
+        found: dict[str, Value] = {"tuning_steps": self.steps, "tuning_batch": self.batch}
+        return found | ({"tuning_loss": self.losses[-1]} if self.losses else {})
 
 
 def load_keras(source: Source) -> Any:
@@ -118,9 +134,17 @@ def _listed(results: Any) -> list[Any]:
     return list(results) if isinstance(results, list | tuple) else [results]
 
 
-def at_once(shape: tuple[int, ...], batch: int, pixels: int) -> int:
+def named(model: Any, source: Source) -> Any:
+    """Return a ``tf_keras`` model whose outputs go by the names of the source: what ``fine_tune`` trains."""
+    import tensorflow as tf
+
+    names = [one["name"] for one in source.info["outputs"]]
+    return tf.keras.Model(model.inputs, dict(zip(names, model.outputs, strict=True)))
+
+
+def at_once(shape: tuple[int, ...], batch: int) -> int:
     """Return how many images of a shape (H, W, C) a step takes: ``batch``, or less when they are large."""
-    return max(1, min(batch, pixels // (shape[0] * shape[1])))
+    return max(1, min(batch, PIXELS_AT_ONCE // (shape[0] * shape[1])))
 
 
 def fine_tune(
@@ -142,7 +166,7 @@ def fine_tune(
     per_epoch = len(data.images) // batch
     rate = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
     optimizer = tf.keras.optimizers.legacy.Adam(rate)
-    tuned = Tuned()
+    tuned = Tuned(batch=batch)
     saved = _Saved(tf.train.Checkpoint(model=model, optimizer=optimizer), kept)
     tuned.resumed_at = saved.restore(tuned.losses)
     tuned.steps = tuned.resumed_at * per_epoch

@@ -1,4 +1,4 @@
-"""The 28 models of the zoo, built by their Keras Applications name; never from a foreign file."""
+"""The models of the zoo by name: 28 of Keras Applications and one of our own; never from a foreign file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ _MODULES = {
 }
 """Architecture → module of ``tf_keras.src.applications`` that fetches its weights."""
 
-ARCHITECTURES = tuple(_MODULES)
+OWN = ("MobileNetSymmetric",)
+"""Built here; nobody publishes weights for them."""
+ARCHITECTURES = (*_MODULES, *OWN)
 DOWNLOAD_TIMEOUT_S = 30.0
 
 
@@ -38,6 +40,10 @@ def build(architecture: str, shape: tuple[int, int, int], classes: int) -> Any:
     Raises:
         ZooError: unknown architecture, or an input shape it cannot take.
     """
+    if architecture == "MobileNetSymmetric":
+        from zoo import mobilenet_symmetric
+
+        return mobilenet_symmetric.build(shape, classes)
     constructor = _constructor(architecture)
     try:
         return constructor(weights=None, input_shape=shape, classes=classes)
@@ -55,6 +61,8 @@ def build_imagenet(architecture: str, shape: tuple[int, int, int], weights: Path
     Raises:
         ZooError: the file is not there, does not fit, or cannot be downloaded; says what to put where.
     """
+    if architecture in OWN:
+        raise ZooError(f"{architecture} is a model of this zoo: there are no ImageNet weights of it")
     constructor = _constructor(architecture)
     if weights is not None and not weights.is_file():
         raise ZooError(f"task.weights: there is no file {weights}")

@@ -72,15 +72,17 @@ def _apply(converter: Any, model: Model) -> None:
     import tensorflow as tf
 
     scheme, ops = model.recipe["scheme"], tf.lite.OpsSet
+    sparse = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY] if model.recipe.get("sparse") else []
     if scheme == "none":
+        converter.optimizations = sparse
         return
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.optimizations = [tf.lite.Optimize.DEFAULT, *sparse]
     converter._experimental_disable_per_channel = not model.recipe.get("per_channel", True)
     if scheme == "float16":
         converter.target_spec.supported_types = [tf.float16]
     if model.recipe.get("calibration_images"):
         converter.representative_dataset = representative_dataset(model)
-    if scheme in ("int8", "int8_only", "uint8_only") and not _denied(model):
+    if scheme in ("int8", "int8_only", "uint8_only") and model.recipe.get("calibration_images") and not _denied(model):
         converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS_INT8]
     if scheme == "int16x8":
         converter.target_spec.supported_ops = [ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]

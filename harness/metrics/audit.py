@@ -40,6 +40,7 @@ UNITS: dict[str, str] = {
     "weights_int8_bytes": "bytes",
     "weights_float_bytes": "bytes",
     "sparsity": "ratio",
+    "densify_ops": "count",
 }
 """``float_ops`` counts all operators that compute in float, the ``hybrid_ops`` among them."""
 
@@ -64,8 +65,8 @@ def audit(graph: Graph) -> Audit:
     """Return every column of ``UNITS``, in ``values`` or in ``missing``.
 
     ``details`` holds ``ops`` (name → dtype → count), ``float_ops`` (as ``float_compute_ops`` gives them),
-    ``macs`` (arithmetic → multiply-adds), ``weights_bytes`` (dtype → bytes), ``flex_ops``, ``custom_ops``
-    and ``uncounted_ops`` (names of operators whose multiply-adds are not known here).
+    ``macs`` (arithmetic → multiply-adds), ``sparsity`` (kernel → share of zeros), ``weights_bytes`` (dtype → bytes),
+    ``flex_ops``, ``custom_ops`` and ``uncounted_ops`` (names of operators whose multiply-adds are not known here).
     """
     by_dtype = weights_bytes(graph)
     by_arithmetic, unknown = _macs(graph)
@@ -75,6 +76,7 @@ def audit(graph: Graph) -> Audit:
         "hybrid_ops": sum(arithmetic(graph, node) == "hybrid" for node in graph.nodes),
         "flex_ops": sum(node.flex for node in graph.nodes),
         "custom_ops": sum(node.custom for node in graph.nodes),
+        "densify_ops": sum(node.op == "DENSIFY" for node in graph.nodes),
         "input_dtype": _dtypes(graph, graph.inputs.values()),
         "output_dtype": _dtypes(graph, graph.outputs.values()),
         "weights_bytes": sum(by_dtype.values()),
@@ -112,6 +114,13 @@ def sparsity(graph: Graph) -> float | None:
     kernels = [tensor for _, tensor in macs.kernels(graph) if tensor.data is not None and tensor.elements]
     elements = sum(tensor.elements or 0 for tensor in kernels)
     return sum(_zeros(tensor) for tensor in kernels) / elements if elements else None
+
+
+def sparsity_by_kernel(graph: Graph) -> dict[str, float]:
+    """Return kernel → share of exact zeros, for kernels with at least one in a hundred."""
+    kernels = [tensor for _, tensor in macs.kernels(graph) if tensor.data is not None and tensor.elements]
+    shares = {tensor.name: _zeros(tensor) / (tensor.elements or 1) for tensor in kernels}
+    return {name: share for name, share in shares.items() if share >= 0.01}
 
 
 def weights_bytes(graph: Graph) -> dict[str, int]:
@@ -188,6 +197,7 @@ def _details(graph: Graph, by_arithmetic: Counter[str], by_dtype: dict[str, int]
         "weights_bytes": by_dtype,
         "flex_ops": sorted({node.op for node in graph.nodes if node.flex}),
         "custom_ops": sorted({node.op for node in graph.nodes if node.custom}),
+        "sparsity": sparsity_by_kernel(graph),
         "uncounted_ops": [*sorted({node.op for node in graph.nodes if node.op in UNCOUNTED}), *unknown],
     }
 

@@ -24,7 +24,6 @@ class Settings:
     learning_rate: float
     batch: int
     freeze_batch_norm: bool
-    pixels_at_once: int
     preserve_zeros: bool = False
 
 
@@ -37,17 +36,15 @@ class Done:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def run(source: Source, settings: Settings, out: Path) -> Done:
-    """Train and save; see ``harness.quantizers.qat.quantize``.
+def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Done:
+    """Train and save; see ``harness.quantizers.qat.quantize``. ``keras`` is trained in place of the source's model.
 
     Raises:
         StageFailed: ``no_keras_model``, ``no_training_images``, and what cannot be rewritten.
     """
     data = load_data(source)
-    keras = load_keras(source)
-    rewritten = transforms.apply(graph.read(keras))
-    del keras
-    batch = at_once(data.images.shape[1:], settings.batch, settings.pixels_at_once)
+    rewritten = transforms.apply(graph.read(keras or load_keras(source)))
+    batch = at_once(data.images.shape[1:], settings.batch)
     if settings.delay_steps:
         rewritten = _delay(rewritten, data, settings, batch, source)
     placed = ranges.place(rewritten)
@@ -59,21 +56,21 @@ def run(source: Source, settings: Settings, out: Path) -> Done:
     tuned = fine_tune(
         model,
         data,
-        _tuning(settings, steps, batch),
+        _tuning(settings, data, steps, batch),
         source.kept,
         lambda share, text: source.progress(0.1 + 0.8 * share, text),
     )
     source.progress(0.92, "saving")
     notes = {"ranges": ranges.found(model), "losses": tuned.losses, "empty_ranges": empty}
     save(export.exported(placed.graph, model), source, out)
-    values = _values(tuned, placed, batch)
+    values = _values(tuned, placed)
     return Done(values, min(settings.calibration_images, len(data.images)), notes)
 
 
-def _tuning(settings: Settings, steps: int, batch: int) -> Tuning:
+def _tuning(settings: Settings, data: Data, steps: int, batch: int) -> Tuning:
     return Tuning(
         steps=steps,
-        learning_rate=settings.learning_rate,
+        learning_rate=data.rate(settings.learning_rate),
         batch=batch,
         freeze_batch_norm=settings.freeze_batch_norm,
         preserve_zeros=settings.preserve_zeros,
@@ -83,16 +80,10 @@ def _tuning(settings: Settings, steps: int, batch: int) -> Tuning:
 def _delay(rewritten: graph.Graph, data: Data, settings: Settings, batch: int, source: Source) -> graph.Graph:
     """Train the rewritten model in float for so many steps before anything is rounded."""
     model = graph.build(rewritten)
-    tuning = _tuning(settings, settings.delay_steps, batch)
+    tuning = _tuning(settings, data, settings.delay_steps, batch)
     fine_tune(model, data, tuning, None, lambda share, text: source.progress(0.05 * share, text))
     return graph.with_weights(rewritten, model)
 
 
-def _values(tuned: Tuned, placed: ranges.Placed, batch: int) -> dict[str, Value]:
-    values: dict[str, Value] = {
-        "tuning_steps": tuned.steps,
-        "tuning_batch": batch,
-        "qat_ranges": placed.ranges,
-        "qat_shared_ranges": placed.shared,
-    }
-    return values | ({"tuning_loss": tuned.losses[-1]} if tuned.losses else {})
+def _values(tuned: Tuned, placed: ranges.Placed) -> dict[str, Value]:
+    return tuned.values() | {"qat_ranges": placed.ranges, "qat_shared_ranges": placed.shared}

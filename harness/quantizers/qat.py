@@ -15,8 +15,6 @@ from harness.quantizers.contract import Source
 
 PACKAGES: tuple[str, ...] = ("tensorflow", "tf-keras", "numpy")
 MEMORY_PER_WEIGHT_BYTE = 40.0
-PIXELS_AT_ONCE = 8 * 224 * 224
-"""Of a gradient step: activations of a whole net are kept for it."""
 
 
 @dataclass
@@ -73,5 +71,4 @@ def _settings(options: Options) -> Any:
         learning_rate=options.learning_rate,
         batch=options.batch,
         freeze_batch_norm=options.freeze_batch_norm,
-        pixels_at_once=PIXELS_AT_ONCE,
     )

@@ -43,7 +43,7 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str]) -> str:
     lines = [head, align, *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -55,7 +55,7 @@ def _shown(value: Shown) -> str:
 def _matrix(view: View) -> str:
     head = ["model", *(f"{escape(quant)}<br>{escape(export)}" for quant, export in view.matrix.columns)]
     rows = ([escape(row.label), *(_shown(e.shown) for e in row.entries)] for row in view.matrix.rows)
-    return _table(head, rows, ["---", *(":-:" for _ in view.matrix.columns)])
+    return table(head, rows, ["---", *(":-:" for _ in view.matrix.columns)])
 
 
 def _summary(view: View) -> str:
@@ -68,7 +68,7 @@ def _summary(view: View) -> str:
         [escape(r.model), escape(r.quant), escape(r.export), _shown(r.entry.shown), *map(_shown, r.values)]
         for r in view.summary.rows
     )
-    return _table(head, rows, ["---", "---", "---", ":-:", *("--:" for _ in columns)])
+    return table(head, rows, ["---", "---", "---", ":-:", *("--:" for _ in columns)])
 
 
 def _numbered(texts: Sequence[str], start: int) -> str:
@@ -102,7 +102,7 @@ def _run(info: RunInfo) -> str:
 
 
 def _pairs(left: str, right: str, rows: Rows | Iterable[tuple[str, str]]) -> str:
-    return _table([escape(left), right], ([escape(a), escape(b)] for a, b in rows), ["---", "---"])
+    return table([escape(left), right], ([escape(a), escape(b)] for a, b in rows), ["---", "---"])
 
 
 def _thresholds(view: View) -> list[str]:

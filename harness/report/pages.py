@@ -1,4 +1,4 @@
-"""A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet``, ``index.html``."""
+"""A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet``, ``index.html``, and ``pruning.md``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import cells, html, markdown
+from harness.report import cells, html, markdown, pruning
 from harness.report.view import view
 from harness.tables.frame import frame
 from harness.tables.verdict import Thresholds
@@ -31,6 +31,8 @@ def build(
         "cells.parquet": cells.parquet(table),
         "index.html": html.page(report, table).encode("utf-8", "replace"),
     }
+    if (pruned := pruning.page(report.judged)) is not None:
+        contents["pruning.md"] = pruned.encode("utf-8", "replace")
     folder = Path(out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

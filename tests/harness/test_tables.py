@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import tables
 from harness.codec import encode_record
 from harness.errors import UserError
+from harness.paths import conf_dir
 from harness.records import Cell, Failure, Record, Value
 from harness.tables import order
 from harness.tables.frame import frame
@@ -299,9 +301,10 @@ def test_wrong_thresholds_are_user_errors(verdict: Any, message: str) -> None:
 
 
 def test_every_scheme_of_the_presets_has_thresholds_of_its_own() -> None:
-    assert {"none", "float16", "dynamic", "int8", "int8_only", "uint8_only", "int16x8", "qat", "default"} == set(
-        tables.thresholds().schemes
-    )
+    presets = (yaml.safe_load(file.read_text()) for file in (conf_dir() / "quant").glob("*.yaml"))
+    named = zip((file.stem for file in (conf_dir() / "quant").glob("*.yaml")), presets, strict=True)
+    schemes = {options.get("scheme", name) for name, options in named if "method" in options}
+    assert {*schemes, "default"} == set(tables.thresholds().schemes)
 
 
 # --- order

@@ -67,9 +67,9 @@ def test_a_dropout_at_the_end_leaves_the_output_its_name(same_function: Check) -
 @pytest.mark.parametrize(
     "body",
     [
-        lambda x: layers.Rescaling(1 / 127.5, -1)(x),
-        lambda x: layers.Rescaling([0.5, 0.25, 2.0])(x),
-        lambda x: layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 1.0, 0.25])(x),
+        layers.Rescaling(1 / 127.5, -1),
+        layers.Rescaling([0.5, 0.25, 2.0]),
+        layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[4.0, 1.0, 0.25]),
         lambda x: tf.math.multiply(x, [0.5, 2.0, 3.0]),
         lambda x: x + 3.0,
         lambda x: x - 3.0,

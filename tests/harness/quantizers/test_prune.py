@@ -1,0 +1,75 @@
+"""Pruning: zeros where they were asked for, kept through conversion and through training for int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import StageFailed
+from harness.exporters import tflite as exporter
+from harness.exporters.contract import Model
+from harness.metrics import audit
+from harness.quantizers import prune
+from harness.quantizers.contract import Source
+
+
+def exported(source: Source, recipe: dict[str, Any], out: Path) -> Any:
+    model = Model(out / "saved_model", source.info, recipe, source.dataset / "calibration_images.npy")
+    exporter.export(model, exporter.Options(), out)
+    return audit.measure(out / "model.tflite", "tflite")
+
+
+@pytest.mark.parametrize("then", ["float", "int8", "qat"])
+@pytest.mark.parametrize("sparsity", [0.5, 0.75])
+def test_the_target_is_reached_and_survives(source: Source, tmp_path: Path, then: Any, sparsity: float) -> None:
+    recipe = prune.quantize(source, prune.Options(sparsity=sparsity, then=then, epochs=2, qat_epochs=1), tmp_path)
+    facts = recipe["facts"]
+    assert facts["target_sparsity"] == sparsity
+    assert facts["pruned_sparsity"] == pytest.approx(sparsity, abs=0.02)
+    assert facts["pruned_layers"] == 4
+    found = exported(source, recipe, tmp_path)
+    layers = recipe["notes"]["sparsity"]
+    assert set(layers) == {"stem", "gate", "project", "predictions"}
+    kernels = found.details["sparsity"]
+    for name, share in layers.items():
+        (after,) = (value for kernel, value in kernels.items() if f"/{name}" in kernel or f"{name}/" in kernel)
+        assert after >= share - 1e-6
+    assert found.values["float_ops"] == 0 if then != "float" else found.values["float_ops"] > 0
+
+
+def test_depthwise_kernels_are_not_pruned(source: Source, tmp_path: Path) -> None:
+    recipe = prune.quantize(source, prune.Options(epochs=1), tmp_path)
+    assert not any("depthwise" in name for name in recipe["notes"]["sparsity"])
+
+
+def test_accuracy_is_kept(source: Source, tmp_path: Path) -> None:
+    prune.quantize(source, prune.Options(), tmp_path)
+    found = np.load(tmp_path / "reference.npz")["predictions"].argmax(1)
+    assert (found == np.load(source.dataset / "eval_labels.npy")).mean() >= 0.95
+
+
+def test_sparse_encoding_is_unpacked_by_densify_ops_and_saves_bytes(source: Source, tmp_path: Path) -> None:
+    sizes = {}
+    for sparse in (False, True):
+        out = tmp_path / str(sparse)
+        out.mkdir()
+        options = prune.Options(sparsity=0.9, sparse_encoding=sparse, epochs=1)
+        found = exported(source, prune.quantize(source, options, out), out)
+        assert (found.values["densify_ops"] > 0) == sparse
+        sizes[sparse] = (out / "model.tflite").stat().st_size
+    assert sizes[True] != sizes[False]
+
+
+def test_the_policy_for_sparse_inference_says_why_it_refuses(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(StageFailed, match="PruneForLatencyOnXNNPack: Layer Activation is not supported") as error:
+        prune.quantize(source, prune.Options(policy="xnnpack"), tmp_path)
+    assert error.value.reason == "policy_refuses"
+
+
+def test_only_tflite_makes_int8_or_sparse_files() -> None:
+    assert prune.refuses(prune.Options(), "onnx") is None
+    assert "TFLite" in (prune.refuses(prune.Options(then="int8"), "onnx") or "")
+    assert "TFLite" in (prune.refuses(prune.Options(sparse_encoding=True), "saved_model") or "")

@@ -1,0 +1,140 @@
+"""Quantization-aware training end to end on a small net: from Keras to an int8 file that says the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.errors import StageFailed
+from harness.exporters import tflite as exporter
+from harness.exporters.contract import Model
+from harness.finetuning import Settings, fine_tune, load_data, load_keras, named
+from harness.metrics import audit
+from harness.quantizers import qat, qat_stock
+from harness.quantizers.contract import Source
+from harness.runtimes import litert
+from zoo import preprocessing
+
+
+def artifact(source: Source, recipe: dict[str, Any], out: Path) -> Path:
+    model = Model(out / "saved_model", source.info, recipe, source.dataset / "calibration_images.npy")
+    exporter.export(model, exporter.Options(), out)
+    return out / "model.tflite"
+
+
+def scores(file: Path, source: Source) -> Any:
+    """What LiteRT says of the evaluation images, with its plain kernels."""
+    session = litert.open_session(file, litert.Options(delegate="none"), 1)
+    images = preprocessing.apply(np.load(source.dataset / "eval_images.npy"), "tf")
+    return np.concatenate([session.run(image[None])["predictions"] for image in images])
+
+
+def accuracy(found: Any, source: Source) -> float:
+    return float((found.argmax(1) == np.load(source.dataset / "eval_labels.npy")).mean())
+
+
+@pytest.mark.parametrize(("io", "scheme"), [("float", "int8"), ("int8", "int8_only"), ("uint8", "uint8_only")])
+def test_what_is_trained_is_what_runs_and_nothing_is_float(
+    source: Source, tmp_path: Path, io: Any, scheme: str
+) -> None:
+    recipe = qat.quantize(source, qat.Options(io=io, epochs=1), tmp_path)
+    assert recipe["scheme"] == scheme
+    file = artifact(source, recipe, tmp_path)
+    found = audit.measure(file, "tflite")
+    assert found.values["float_ops"] == 0
+    assert found.values["int8_mac_share"] == 1
+    assert found.values["per_channel"]
+    assert found.values["input_dtype"] == ("float32" if io == "float" else io)
+    trained = np.load(tmp_path / "reference.npz")["predictions"]
+    got = scores(file, source)
+    assert (got.argmax(1) == trained.argmax(1)).mean() >= 0.99
+    assert np.abs(got - trained).max() < 0.1
+    assert accuracy(got, source) >= 0.95
+
+
+def test_depthwise_kernels_have_a_scale_for_each_channel(source: Source, tmp_path: Path) -> None:
+    from harness.graph import tflite
+
+    file = artifact(source, qat.quantize(source, qat.Options(epochs=0), tmp_path), tmp_path)
+    graph = tflite.read(file)
+    nodes = [one for one in graph.nodes if one.op == "DEPTHWISE_CONV_2D"]
+    assert len(nodes) == 2  # one of them was a batch normalization
+    assert all(len(graph.tensors[node.inputs[1]].scales) == 8 for node in nodes)
+
+
+def test_facts_say_what_was_done(source: Source, tmp_path: Path) -> None:
+    recipe = qat.quantize(source, qat.Options(epochs=2, batch=32), tmp_path)
+    assert recipe["facts"]["tuning_steps"] == 16
+    assert recipe["facts"]["qat_ranges"] == len(recipe["notes"]["ranges"])
+    assert len(recipe["notes"]["losses"]) == 2
+    assert recipe["facts"]["tuning_loss"] == recipe["notes"]["losses"][-1]
+    json.dumps(recipe)
+
+
+def test_without_labels_it_trains_towards_the_float_model(unlabelled: Source, tmp_path: Path) -> None:
+    recipe = qat.quantize(unlabelled, qat.Options(steps=5, batch=8), tmp_path)
+    assert recipe["facts"]["tuning_steps"] == 5
+    reference = np.load(tmp_path / "reference.npz")["predictions"]
+    images = preprocessing.apply(np.load(unlabelled.dataset / "eval_images.npy"), "tf")
+    keras = load_keras(unlabelled)
+    assert (keras(images).numpy().argmax(1) == reference.argmax(1)).mean() > 0.95
+
+
+def test_a_delay_trains_in_float_first(source: Source, tmp_path: Path) -> None:
+    recipe = qat.quantize(source, qat.Options(epochs=0, quant_delay=3), tmp_path)
+    assert recipe["facts"]["tuning_steps"] == 0
+
+
+def test_live_batch_normalization_can_be_trained(source: Source, tmp_path: Path) -> None:
+    recipe = qat.quantize(source, qat.Options(epochs=1, freeze_batch_norm=False), tmp_path)
+    assert accuracy(scores(artifact(source, recipe, tmp_path), source), source) >= 0.9
+
+
+def test_an_interrupted_training_goes_on_where_it_was_and_ends_the_same(source: Source, tmp_path: Path) -> None:
+    data = load_data(source)
+    settings = Settings(steps=16, learning_rate=1e-3, batch=32)
+
+    def run(kept: Path, stop_at: int | None = None) -> tuple[Any, Any]:
+        model = named(load_keras(source), source)
+
+        def stop(step: int) -> None:
+            if step == stop_at:
+                raise KeyboardInterrupt
+
+        return model, fine_tune(model, data, settings, kept, lambda *_: None, stop)
+
+    whole, _ = run(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", stop_at=11)
+    parts, tuned = run(tmp_path / "parts")
+    assert tuned.resumed_at == 1
+    assert tuned.steps == 16
+    for one, two in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        assert np.allclose(one, two, atol=1e-5)
+
+
+def test_what_is_no_keras_model_is_told(source: Source, tmp_path: Path) -> None:
+    bare = tmp_path / "source"
+    bare.mkdir()
+    (bare / "source.json").write_text((source.folder / "source.json").read_text())
+    with pytest.raises(StageFailed, match="no Keras model") as error:
+        qat.quantize(replace(source, folder=bare), qat.Options(), tmp_path)
+    assert error.value.reason == "no_keras_model"
+
+
+def test_stock_tells_the_layer_that_it_does_not_take(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(StageFailed, match=r"quantize_model takes no .*Layer \w+") as error:
+        qat_stock.quantize(source, qat_stock.Options(epochs=1), tmp_path)
+    assert error.value.reason == "tfmot_refuses"
+
+
+@pytest.mark.parametrize("export", ["onnx", "saved_model"])
+def test_only_tflite_makes_int8_of_it(export: str) -> None:
+    for module in (qat, qat_stock):
+        assert "TFLite converter" in (module.refuses(module.Options(), export) or "")
+        assert module.refuses(module.Options(), "tflite") is None
