@@ -73,7 +73,7 @@ def workers_left(root: Path) -> list[psutil.Process]:
 
 def test_every_way_to_die_is_one_record_and_the_others_are_untouched(tmp_path: Path, stages: Path) -> None:
     kinds = ["raise", "segv", "abort", "hang", "memory", "exit0", "large_file", "unsupported", "user", "killed_once"]
-    limits = ["limits.timeout_s.export=2", "limits.job_memory_gib=0.4", "limits.file_gib=0.01"]
+    limits = ["limits.timeout_s.export=8", "limits.job_memory_gib=0.4", "limits.file_gib=0.01"]
     done = run(tmp_path, *limits, *map(fault, kinds))
     found = by_export(done.records)
     assert len(done.records) == 2 * (1 + len(kinds))
