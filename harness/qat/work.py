@@ -25,6 +25,7 @@ class Settings:
     batch: int
     freeze_batch_norm: bool
     preserve_zeros: bool = False
+    hard_swish_kernel: bool = False
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
         StageFailed: ``no_keras_model``, ``no_training_images``, and what cannot be rewritten.
     """
     data = load_data(source)
-    rewritten = transforms.apply(graph.read(keras or load_keras(source)))
+    rewritten = transforms.apply(graph.read(keras or load_keras(source)), hard_swish_kernel=settings.hard_swish_kernel)
     batch = at_once(data.images.shape[1:], settings.batch)
     if settings.delay_steps:
         rewritten = _delay(rewritten, data, settings, batch, source)

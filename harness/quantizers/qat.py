@@ -29,6 +29,7 @@ class Options:
     learning_rate: float = field(default=1e-4, metadata={"min": 0.0, "max": 1.0})
     batch: int = field(default=32, metadata={"min": 1, "max": 4096})
     freeze_batch_norm: bool = True
+    hard_swish: Literal["product", "kernel"] = "product"
 
 
 def refuses(options: Options, export: str) -> str | None:  # noqa: ARG001 - the contract of a quantizer
@@ -71,4 +72,5 @@ def _settings(options: Options) -> Any:
         learning_rate=options.learning_rate,
         batch=options.batch,
         freeze_batch_norm=options.freeze_batch_norm,
+        hard_swish_kernel=options.hard_swish == "kernel",
     )

@@ -33,8 +33,11 @@ ORDER = (
 """Modules with ``apply(graph) -> graph``."""
 
 
-def apply(graph: Graph) -> Graph:
-    """Return the graph after all transforms: a float model of the same function."""
+def apply(graph: Graph, *, hard_swish_kernel: bool = True) -> Graph:
+    """Return the graph after all transforms: a float model of the same function.
+
+    ``hard_swish_kernel``: one kernel for it, which XNNPACK has not; else two that it has.
+    """
     for transform in ORDER:
         graph = transform.apply(graph)
-    return graph
+    return graph if hard_swish_kernel else hard_swish.as_product(graph)

@@ -140,6 +140,12 @@ def test_hard_swish_is_one_layer(same_function: Check, swapped: bool) -> None:
     assert kinds(found) == ["HardSwish"]
 
 
+def test_hard_swish_as_what_xnnpack_has(same_function: Check) -> None:
+    body = model(lambda x: layers.Multiply()([x, hard(x)]))
+    steps = [constant_arithmetic.apply, hard_sigmoid.apply, hard_swish.apply, hard_swish.as_product]
+    assert kinds(same_function(body, then(*steps))) == ["DepthwiseConv2D", "ReLU", "Multiply"]
+
+
 def test_a_gate_of_another_value_is_no_hard_swish(same_function: Check) -> None:
     body = model(lambda x: layers.Multiply()([layers.MaxPooling2D(1)(x), hard(x)]))
     found = same_function(body, then(constant_arithmetic.apply, hard_sigmoid.apply, hard_swish.apply))
