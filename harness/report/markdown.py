@@ -28,12 +28,12 @@ def page(view: View) -> str:
 def tables(view: View) -> list[str]:
     """Return the support matrix and the summary, with their notes, as blocks of Markdown."""
     parts = ["## Support matrix", LEGEND, _matrix(view)]
-    parts += [_numbered(view.matrix_notes, 1)] if view.matrix_notes else []
+    parts += [numbered(view.matrix_notes, 1)] if view.matrix_notes else []
     parts += ["Not supported for any model:", _bullets(view.matrix.refused)] if view.matrix.refused else []
     parts += ["## Accuracy, latency and size", _summary(view)]
     parts += ["; ".join(f"*{escape(c.title)}*: {escape(c.help)}" for c in view.summary.columns) + "."]
     after = len(view.matrix_notes) + 1
-    parts += [_numbered(view.summary_notes, after)] if view.summary_notes else []
+    parts += [numbered(view.summary_notes, after)] if view.summary_notes else []
     return parts
 
 
@@ -71,7 +71,8 @@ def _summary(view: View) -> str:
     return table(head, rows, ["---", "---", "---", ":-:", *("--:" for _ in columns)])
 
 
-def _numbered(texts: Sequence[str], start: int) -> str:
+def numbered(texts: Sequence[str], start: int = 1) -> str:
+    """Return texts as a numbered list."""
     return "\n".join(f"{number}. {escape(text)}" for number, text in enumerate(texts, start))
 
 

@@ -2,82 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from harness.report.markdown import escape, table
+from harness.records import Cell, Record, Value
+from harness.report.markdown import escape, numbered, table
+from harness.report.shown import NO_CELL, NO_VALUE, Notes, Shown, clip, one_line, superscript
 from harness.tables.verdict import Judged
 
 HEAD = (
-    "model", "variant", "runtime", "latency ms", "÷ original", "size MB", "÷ original", "gzip MB", "÷ original",
-    "top-1 %", "drop, points", "p", "zeros asked", "zeros in the file", "DENSIFY ops", "reproduce",
+    "model", "variant", "runtime", "latency ms", "÷ original", "95 % interval", "size MB", "÷ original", "gzip MB",
+    "÷ original", "top-1 %", "drop, points", "p", "zeros asked", "zeros in the file", "DENSIFY ops", "reproduce",
 )  # fmt: skip
 EXPLAINED = """\
 Latency is the median of clean runs; its ratio to the original is paired (measured in the same rounds), below 1 is
 faster. *zeros*: share of exact zeros in the kernels of convolutions and dense layers, asked for in those that are
-pruned, found in all of the file. *p*: McNemar's exact test on the same images. An empty cell has its reason in
-`compatibility.md`."""
+pruned, found in all of the file. *p*: McNemar's exact test on the same images."""
+FLOAT = "none"
+Cells = dict[Cell, Record]
 
 
 def page(judged: Sequence[Judged]) -> str | None:
     """Return the page on all models with a pruned variant, None when there is none."""
-    models = {j.record.cell.model for j in judged if _is_pruned(j)}
-    rows = [j for j in judged if j.record.cell.model in models and _shown(j)]
+    models = {j.record.cell.model for j in judged if _is_pruned(j.record)}
+    rows = [j for j in judged if j.record.cell.model in models and _is_shown(j.record)]
     if not rows:
         return None
+    cells, notes = {j.record.cell: j.record for j in rows}, Notes()
+    lines = [[_text(value) for value in _row(j, cells, notes)] for j in rows]
     align = ["---", "---", "---", *("--:" for _ in HEAD[3:-1]), "---"]
-    return "\n\n".join(["# Pruning", EXPLAINED, table(list(HEAD), [_row(j, rows) for j in rows], align), ""])
+    parts = ["# Pruning", EXPLAINED, table(list(HEAD), lines, align), *([numbered(notes.texts)] if notes.texts else [])]
+    return "\n\n".join([*parts, ""])
 
 
-def _is_pruned(j: Judged) -> bool:
-    return str(j.record.options["quant"]["method"]) == "prune"
+def _is_pruned(record: Record) -> bool:
+    return str(record.options["quant"]["method"]) == "prune"
 
 
-def _shown(j: Judged) -> bool:
-    cell = j.record.cell
-    return cell.export == "tflite" and (_is_pruned(j) or cell.quant in ("none", "int8", "qat"))
+def _is_shown(record: Record) -> bool:
+    return record.cell.export == "tflite" and (_is_pruned(record) or record.cell.quant in (FLOAT, "int8", "qat"))
 
 
-def _row(j: Judged, rows: Iterable[Judged]) -> list[str]:
-    cell, values = j.record.cell, j.record.values
-    original = next(
-        (o for o in rows if (o.record.cell.model, o.record.cell.runtime, o.record.cell.threads, o.record.cell.quant)
-         == (cell.model, cell.runtime, cell.threads, "none")),
-        None,
-    )  # fmt: skip
-    base = original.record.values if original else {}
-    speedup = values.get("speedup_vs_float")
+def _text(value: Shown | str) -> str:
+    """Return a field; a command stands in its backquotes already."""
+    return value if isinstance(value, str) else escape(value.text) + superscript(value.note)
 
-    def ratio(name: str) -> float | None:
-        own, other = values.get(name), base.get(name)
-        return float(own) / float(other) if own and other else None
 
-    variant = "original" if cell.quant == "none" else cell.quant
-    if j.verdict.verdict == "fails" and j.record.failure:
-        message = f"{j.record.failure.stage}: {j.record.failure.message}"
-        return [escape(cell.model), escape(variant), escape(cell.runtime), escape(message), *[""] * 11,
-                f"`{escape(j.record.reproduce)}`"]  # fmt: skip
-    own = [
-        _number(values.get("latency_p50_ms"), 3),
-        "1" if cell.quant == "none" else _number(1 / float(speedup) if speedup else None, 3),
-        *(_number(v, 3) for v in (_megabytes(values.get("size_bytes")), ratio("size_bytes"))),
-        *(_number(v, 3) for v in (_megabytes(values.get("gzip_bytes")), ratio("gzip_bytes"))),
-        _number(_times(values.get("top1"), 100), 1),
-        _number(_times(values.get("top1_drop"), 100), 1),
-        _number(values.get("mcnemar_p"), 2),
-        _number(values.get("target_sparsity"), 2),
-        _number(values.get("sparsity"), 3),
-        _number(values.get("densify_ops"), 0),
+def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown | str]:
+    record, cell = j.record, j.record.cell
+    row = _Row(j, cells.get(replace(cell, quant=FLOAT)), notes)
+    original = cell.quant == FLOAT
+    return [
+        Shown(cell.model),
+        Shown("original" if original else cell.quant),
+        Shown(cell.runtime),
+        row.number("latency_p50_ms", 3),
+        Shown("1") if original else row.latency_ratio(),
+        Shown(NO_CELL) if original else row.interval(),
+        row.number("size_bytes", 3, 1e-6),
+        row.ratio("size_bytes"),
+        row.number("gzip_bytes", 3, 1e-6),
+        row.ratio("gzip_bytes"),
+        row.number("top1", 1, 100),
+        row.number("top1_drop", 1, 100),
+        row.number("mcnemar_p", 2),
+        row.number("target_sparsity", 2) if _is_pruned(record) else Shown(NO_CELL),
+        row.number("sparsity", 3),
+        row.number("densify_ops", 0),
+        f"`{escape(record.reproduce)}`",
     ]
-    return [escape(cell.model), escape(variant), escape(cell.runtime), *own, f"`{escape(j.record.reproduce)}`"]
 
 
-def _times(value: object, factor: float) -> float | None:
-    return float(value) * factor if isinstance(value, int | float) else None
+class _Row:
+    """One artifact in one runtime beside the float artifact in the same."""
+
+    def __init__(self, judged: Judged, original: Record | None, notes: Notes) -> None:
+        self._judged, self._record, self._original, self._notes = judged, judged.record, original, notes
+
+    def number(self, column: str, digits: int, factor: float = 1.0) -> Shown:
+        """Return a value of the record, or why there is none."""
+        return self._of(column, lambda value: f"{value * factor:.{digits}f}")
+
+    def ratio(self, column: str) -> Shown:
+        """Return a value ÷ that of the original."""
+        base = _plain(self._original.values.get(column)) if self._original else None
+        if not base:
+            return self._none("the original was not measured in this runtime")
+        return self._of(column, lambda value: f"{value / base:.3f}")
+
+    def latency_ratio(self) -> Shown:
+        """Return time ÷ time of the original, from pairs of runs."""
+        return self._of("speedup_vs_float", lambda value: f"{1 / value:.3f}")
+
+    def interval(self) -> Shown:
+        """Return the interval of the ratio of latencies over processes."""
+        ends = [_plain(self._record.values.get(f"speedup_vs_float_ci_{side}")) for side in ("high", "low")]
+        if not all(ends):
+            found = self.latency_ratio()
+            return found if found.note else self._none("an interval needs two rounds or more (measure=full)")
+        return Shown("–".join(f"{1 / end:.3f}" for end in ends if end))
+
+    def _of(self, column: str, form: Callable[[float], str]) -> Shown:
+        value = _plain(self._record.values.get(column))
+        if value is not None:
+            return Shown(form(value))
+        if self._record.status not in ("ok", "noisy"):
+            return self._none(self._judged.verdict.text)
+        return self._none(self._record.missing.get(column, f"{column} was not measured"))
+
+    def _none(self, why: str) -> Shown:
+        return Shown(NO_VALUE, self._notes.number(clip(one_line(why))))
 
 
-def _megabytes(value: object) -> float | None:
-    return _times(value, 1e-6)
-
-
-def _number(value: object, digits: int) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, int | float) else ""
+def _plain(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
