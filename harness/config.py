@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,9 @@ __all__ = ["AXES", "Composed", "ModelConfig", "RunConfig", "TaskConfig", "check"
 
 AXES = {"quant": "quantizers", "export": "exporters", "runtime": "runtimes"}
 """Config group → plug-in group, for the axes whose options belong to plug-ins."""
+VARIANT = "@"
+"""Between the name of a choice and the options in which it differs from its neighbours."""
+_SINGLE = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
@@ -162,9 +166,11 @@ def check(plain: object, overrides: Sequence[str] = ()) -> RunConfig:
     if isinstance(plain, dict):
         plain = {**{axis: {} for axis in axes}, **plain}  # of an axis with nothing chosen Hydra makes no key
     config = validated(plain, RunConfig, "", where)
+    variants = {axis: _variants(getattr(config, axis), group, config.plugins_dir) for axis, group in AXES.items()}
     for axis, group in AXES.items():
-        for name, options in getattr(config, axis).items():
+        for name, options in variants[axis].items():
             _check_plugin(axis, group, name, options, config.plugins_dir, where)
+    config = replace(config, quant=variants["quant"], export=variants["export"], runtime=variants["runtime"])
     for stage in config.limits.timeout_s:
         if stage not in STAGES:
             raise UserError(f"limits.timeout_s.{stage}: unknown stage; {did_you_mean(stage, STAGES)}")
@@ -175,6 +181,38 @@ def check(plain: object, overrides: Sequence[str] = ()) -> RunConfig:
         raise UserError(f"run_id: {config.run_id!r} is not possible; allowed: letters, digits, '.', '_' and '-'")
     _check_paths(config)
     return config
+
+
+def _variants(chosen: dict[str, Any], group: str, plugins_dir: str | None) -> dict[str, Any]:
+    """Return the choices of an axis; one with a list where its plug-in takes one value becomes a choice for each.
+
+    ``onnx`` with ``opset: [13, 14]`` becomes ``onnx@opset=13`` and ``onnx@opset=14``.
+    """
+    found: dict[str, Any] = {}
+    for name, options in chosen.items():
+        lists = _listed(options, group, plugins_dir) if isinstance(options, dict) else {}
+        for values in itertools.product(*lists.values()):
+            settings = dict(zip(lists, values, strict=True))
+            suffix = ",".join(f"{key}={_word(value)}" for key, value in settings.items())
+            found[f"{name}{VARIANT}{suffix}" if settings else name] = {**options, **settings} if settings else options
+    return found
+
+
+def _listed(options: dict[str, Any], group: str, plugins_dir: str | None) -> dict[str, list[Any]]:
+    """Return the options that are lists where one value is wanted."""
+    method = options.get("method")
+    if not isinstance(method, str) or method not in plugins.names(group, plugins_dir):
+        return {}
+    defaults = plugins.defaults(plugins.load(group, method, plugins_dir))
+    single = {key for key, default in defaults.items() if not isinstance(default, list)}
+    lists = {key: value for key, value in options.items() if key in single and isinstance(value, list) and value}
+    return {
+        key: list(dict.fromkeys(value)) for key, value in lists.items() if all(isinstance(v, _SINGLE) for v in value)
+    }
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _check_plugin(

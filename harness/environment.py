@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import codec
+from harness import codec, processor
 from harness.code_version import code_version
 from harness.errors import UserError
 
@@ -29,10 +29,6 @@ PACKAGES = (
 """Distributions whose versions are written down with every run."""
 MEASURING = ("ai-edge-litert", "numpy", "onnxruntime", "tensorflow")
 """Those of them that run while something is measured."""
-_FLAGS = re.compile(
-    r"sse4_[12]|avx|avx2|fma|f16c|avx512\w*|avx_vnni\w*|avx_ifma|avx10\w*|amx_\w+"  # x86
-    r"|neon|asimd|asimdhp|asimddp|fphp|i8mm|bf16|sve\w*|sme2?"  # Arm
-)
 _CGROUP = Path("/sys/fs/cgroup")
 _CGROUP_FILES = (
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
@@ -82,7 +78,7 @@ def current(python: str | None = None) -> Environment:
     return Environment(
         machine=platform.machine(),
         cpu=_cpu(),
-        cpu_flags=_cpu_flags(),
+        cpu_flags=processor.flags(),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=_meminfo("MemTotal"),
         kernel=platform.release(),
@@ -155,11 +151,6 @@ def _cpu() -> str:
         if found:
             return found[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _cpu_flags() -> tuple[str, ...]:
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _text(Path("/proc/cpuinfo")) or "", re.MULTILINE)
-    return tuple(sorted({flag for flag in (found[1].split() if found else ()) if _FLAGS.fullmatch(flag)}))
 
 
 def _meminfo(field: str) -> int:

@@ -90,8 +90,10 @@ def _batch(name: str, model: ModelConfig, config: RunConfig) -> Batch:
 
 
 def _refusal(quant: dict[str, Any], export: dict[str, Any], config: RunConfig) -> str | None:
+    """Ask the method whether it has a meaning for the export method that takes its model first."""
     module = plugins.load("quantizers", quant["method"], config.plugins_dir)
-    reason: str | None = module.refuses(plugins.options(module, quant), export["method"])
+    first = getattr(plugins.load("exporters", export["method"], config.plugins_dir), "STARTS_FROM", export["method"])
+    reason: str | None = module.refuses(plugins.options(module, quant), first)
     return reason
 
 
@@ -130,16 +132,33 @@ def _export_nodes(
     config: RunConfig,
     nodes: dict[str, Node],
 ) -> str:
-    """Add the nodes of one artifact; returns the id of the export node."""
-    base = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
+    """Add the nodes of one artifact and of what it is made from; returns the id of the export node."""
     own = {"plugins_dir": config.plugins_dir}
+    base = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
     quantize = Node(f"quantize/{name}/{quant}", "quantize", {"quant": q_options, **own}, base,
                     ("quantizers", q_options["method"]))  # fmt: skip
     nodes[quantize.id] = quantize
-    exported = Node(f"export/{name}/{quant}/{export}", "export", {"export": e_options, **own},
-                    {**base, "quantized": quantize.id}, ("exporters", e_options["method"]))  # fmt: skip
-    nodes[exported.id] = exported
-    return exported.id
+    node_id = f"export/{name}/{quant}/{export}"
+    needs, plugin = {**base, "quantized": quantize.id}, ("exporters", e_options["method"])
+    options = {"export": e_options, **own}
+    first = getattr(plugins.load(*plugin, config.plugins_dir), "STARTS_FROM", None)
+    if first is not None:
+        preset, first_options = _preset(first, config)
+        needs["artifact"] = _export_nodes(name, quant, preset, q_options, first_options, config, nodes)
+    elif getattr(plugins.load("quantizers", q_options["method"], config.plugins_dir), "REWRITES", False):
+        float_options = _quants(config)[BASELINE]
+        needs["artifact"] = _export_nodes(name, BASELINE, export, float_options, e_options, config, nodes)
+        options["quant"], plugin = q_options, ("quantizers", q_options["method"])
+    nodes[node_id] = Node(node_id, "export", options, needs, plugin)
+    return node_id
+
+
+def _preset(method: str, config: RunConfig) -> tuple[str, dict[str, Any]]:
+    """Return name and options of the chosen export with a method; where none is chosen, its defaults."""
+    for name, options in config.export.items():
+        if options["method"] == method:
+            return name, options
+    return method, {"method": method}
 
 
 def _cells(
@@ -193,6 +212,9 @@ def _evaluate_node(
     """Fidelity and accuracy do not depend on the threads of the cell: one job for all of them."""
     source = next(node.id for node in nodes.values() if node.kind == "source")
     options = {"runtime": r_options, "measure": asdict(config.measure), "plugins_dir": config.plugins_dir}
-    quantized = nodes[exported].needs["quantized"]
-    needs = {"artifact": exported, "quantized": quantized, "source": source, "dataset": _dataset_id(nodes)}
+    needs = {"artifact": exported, "source": source, "dataset": _dataset_id(nodes)}
+    needs["quantized"] = nodes[exported].needs["quantized"]
+    group, method = nodes[exported].plugin or ("", "")
+    if group == "exporters" and hasattr(plugins.load(group, method, config.plugins_dir), "STARTS_FROM"):
+        needs["converted_from"] = nodes[exported].needs["artifact"]
     return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]))

@@ -21,6 +21,8 @@ class Model:
     """What the quantizer wrote; ``scheme`` is always there."""
     calibration: Path
     """``calibration_images.npy``, uint8, N×H×W×C; may be absent."""
+    artifact: Path | None = None
+    """What was exported before, where the work starts from a file (``STARTS_FROM``, ``REWRITES``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Artifact:
     file: str
     """File or folder name inside ``out``."""
     values: dict[str, Value]
-    """Columns that only the exporter knows, such as ``opset``."""
+    """Columns that only the exporter knows, such as ``opset``; ``form`` says what the file really holds."""
 
 
 class Exporter(Protocol):
@@ -42,6 +44,7 @@ class Exporter(Protocol):
     """What runtimes name in ``READS``: tflite, onnx, saved_model."""
     MEMORY_PER_WEIGHT_BYTE: ClassVar[float]
     """Peak memory of an export divided by the bytes of the float weights, measured; for scheduling only."""
+    # STARTS_FROM: str, where it converts what another export method has made of the same model: ``Model.artifact``
     Options: ClassVar[type]
     """Dataclass of what a preset in ``conf/export`` may set."""
 

@@ -1,19 +1,19 @@
-"""ONNX through tf2onnx from a frozen graph, with the memory of tf2onnx under control.
+"""ONNX through tf2onnx from a frozen graph.
 
-``tf2onnx.convert`` deep-copies the graph before every optimizer pass so that it can undo a pass that throws;
-with ``catch_errors=False`` there is no copy, which takes a third of time and memory away (ResNet50: 6.1 → 4.1 GB).
-After every pass it also writes all weights anew into messages whose old content is freed only at the end; writing
-them once, at the end, gives the same file with 2.7 GB instead of 4.5 (ResNet50 at 224, process peak).
+A model that was trained for int8 comes as it was trained: roundings between operators, and float kernels that lie on
+an int8 grid. ``harness.qdq.kernels`` writes them as int8 with a scale for each channel.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from harness.errors import StageFailed, Unsupported
+from harness.errors import Unsupported
 from harness.exporters.contract import Artifact, Model
+from harness.records import Value
 
 PACKAGES: tuple[str, ...] = ("tensorflow", "tf2onnx", "onnx", "numpy")
 FORMAT = "onnx"
@@ -22,9 +22,10 @@ MEMORY_PER_WEIGHT_BYTE = 20.0
 
 @dataclass
 class Options:
-    """``opset`` is what the file declares and what is checked in it."""
+    """See ``conf/export/onnx.yaml``."""
 
     opset: int = field(default=13, metadata={"min": 13, "max": 18})
+    trained_kernels: Literal["int8", "float"] = "int8"
 
 
 def export(model: Model, options: Options, out: Path) -> Artifact:
@@ -34,19 +35,32 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
         Unsupported: ``name_clash``.
         StageFailed: ``wrong_opset``, ``lost_names``; and what tf2onnx and the checker raise.
     """
-    import onnx
+    from harness import to_onnx
 
     graph_def, inputs, outputs = freeze(model.saved_model)
     if twice := sorted(inputs.keys() & outputs.keys()):
         raise Unsupported(f"in ONNX no input and output can share the name {', '.join(twice)}", "name_clash")
-    proto = convert(graph_def, inputs, outputs, options.opset)
+    proto = to_onnx.convert(functools.partial(_parse, graph_def, inputs, outputs, options.opset))
     del graph_def
+    values: dict[str, Value] = {}
+    if model.recipe.get("on_grid"):
+        values = _as_trained(proto, options)
     path = out / "model.onnx"
-    onnx.save_model(proto, str(path))
+    to_onnx.write(proto, path)
     del proto
-    onnx.checker.check_model(str(path), full_check=True)
-    declared = _verify(path, options.opset, list(inputs), list(outputs))
-    return Artifact("model.onnx", {"opset": declared})
+    return Artifact("model.onnx", values | {"opset": to_onnx.verify(path, options.opset, list(inputs), list(outputs))})
+
+
+def _as_trained(proto: Any, options: Options) -> dict[str, Value]:
+    """Write the kernels of a model that was trained for int8 as asked; say what the file holds."""
+    from harness.qdq import kernels
+
+    if options.trained_kernels == "float":
+        return {"form": "float32 kernels on an int8 grid, between roundings to uint8"}
+    found = kernels.apply(proto)
+    left = len(found.floating)
+    form = "int8 kernels with a scale for each channel, between roundings to uint8"
+    return {"form": form + (f"; {left} kernels are on no grid and stay float32" if left else "")}
 
 
 def freeze(saved_model: Path) -> tuple[Any, dict[str, str], dict[str, str]]:
@@ -69,30 +83,8 @@ def freeze(saved_model: Path) -> tuple[Any, dict[str, str], dict[str, str]]:
     return graph_def, inputs, outputs
 
 
-def convert(graph_def: Any, inputs: dict[str, str], outputs: dict[str, str], opset: int) -> Any:
-    """Return the ONNX model of a frozen graph, its inputs and outputs under their readable names.
-
-    A pass of tf2onnx's optimizer that cannot take the graph (the one for transposes, at a bias that is one number:
-    MobileNetV3's hard-swish) leaves it half changed. Then tf2onnx's own way is gone, which copies the graph before
-    every pass and leaves out the one that failed.
-    """
-    import logging
-
-    from tf2onnx import optimizer
-
-    made = _parse(graph_def, inputs, outputs, opset)
-    try:
-        made.update_proto = _later  # on this one graph, as long as the optimizer works on it
-        made = optimizer.optimize_graph(made, catch_errors=False)
-        vars(made).pop("update_proto", None)
-    except Exception:
-        logging.getLogger(__name__).warning("an optimizer pass failed; once more, without it", exc_info=True)
-        made = optimizer.optimize_graph(_parse(graph_def, inputs, outputs, opset), catch_errors=True)
-    return made.make_model("converted by the harness with tf2onnx")
-
-
 def _parse(graph_def: Any, inputs: dict[str, str], outputs: dict[str, str], opset: int) -> Any:
-    """Return tf2onnx's graph, not optimized yet."""
+    """Return tf2onnx's graph, not optimized yet, its inputs and outputs under their readable names."""
     import tensorflow as tf
     from tf2onnx import tf_loader, tfonnx
 
@@ -107,20 +99,3 @@ def _parse(graph_def: Any, inputs: dict[str, str], outputs: dict[str, str], opse
                 output_names=list(outputs.values()),
                 tensors_to_rename=rename,
             )
-
-
-def _later(*_: Any) -> None:
-    """Stand in for ``Graph.update_proto`` between optimizer passes: ``make_model`` calls the real one at the end."""
-
-
-def _verify(path: Path, opset: int, inputs: list[str], outputs: list[str]) -> int:
-    import onnx
-
-    proto = onnx.load(str(path), load_external_data=False)
-    declared = {entry.domain: entry.version for entry in proto.opset_import}.get("")
-    if declared != opset:
-        raise StageFailed(f"the file declares opset {declared}, asked for {opset}", "wrong_opset")
-    found = [i.name for i in proto.graph.input], [o.name for o in proto.graph.output]
-    if sorted(found[0]) != sorted(inputs) or sorted(found[1]) != sorted(outputs):
-        raise StageFailed(f"inputs and outputs are named {found}, expected {inputs} and {outputs}", "lost_names")
-    return opset

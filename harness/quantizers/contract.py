@@ -42,6 +42,9 @@ class Quantizer(Protocol):
     Options: ClassVar[type]
     """Dataclass of what a preset in ``conf/quant`` may set."""
     # MEMORY_PER_WEIGHT_BYTE: float, where one trains: peak memory by the bytes of the float weights, for scheduling
+    # REWRITES: bool, where it quantizes the float artifact, after the export; then there is a function as well:
+    #     rewrite(model: exporters.contract.Model, out: Path) -> exporters.contract.Artifact
+    # machine() -> dict, where what is made depends on the machine: the part of it that matters, for the cache
 
     def refuses(self, options: Any, export: str) -> str | None:
         """Say why this method has no meaning for an export method, or ``None`` when it has."""

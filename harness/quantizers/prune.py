@@ -41,8 +41,9 @@ class Options:
 
 
 def refuses(options: Options, export: str) -> str | None:
-    """A pruned float model goes through every exporter, an int8 one through the TFLite converter."""
-    if export == "tflite" or (options.then == "float" and not options.sparse_encoding):
+    """A pruned float model goes through every exporter, one trained for int8 through TFLite and ONNX."""
+    everywhere = options.then == "float" or (options.then == "qat" and export == "onnx")
+    if export == "tflite" or (everywhere and not options.sparse_encoding):
         return None
     return f"int8 and sparse encoding are made by the TFLite converter; {export} takes the pruned float model"
 
@@ -75,7 +76,7 @@ def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:
     recipe: dict[str, Any] = {"scheme": "none", "calibration_images": 0}
     if options.then == "qat":
         done = _trained_for_int8(source, options, pruned, out)
-        recipe = {"scheme": "int8", "calibration_images": done.calibration_images}
+        recipe = {"scheme": "int8", "on_grid": True, "calibration_images": done.calibration_images}
         values, notes = values | done.values, notes | done.notes
     else:
         finetuning.save(finetuning.named(pruned, source), source, out)

@@ -39,7 +39,8 @@ def refuses(options: Options, export: str) -> str | None:
     if export == "tflite":
         return None
     return (f"{options.scheme} is made by the TFLite converter; {export} takes the float model "
-            "(what it holds would be float again)")  # fmt: skip
+            "(what it holds would be float again)"
+            + ("; export=onnx_qdq takes the TFLite file" if export == "onnx" else ""))  # fmt: skip
 
 
 def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:  # noqa: ARG001

@@ -32,10 +32,12 @@ class Options:
     hard_swish: Literal["product", "kernel"] = "product"
 
 
-def refuses(options: Options, export: str) -> str | None:  # noqa: ARG001 - the contract of a quantizer
-    """Only the TFLite converter makes int8 of it."""
-    if export == "tflite":
+def refuses(options: Options, export: str) -> str | None:
+    """The TFLite converter makes int8 of it, and so does ONNX but for the input and output."""
+    if export == "tflite" or (export == "onnx" and options.io == "float"):
         return None
+    if export == "onnx":
+        return f"{options.io} input and output are made by the TFLite converter: export=onnx_qdq takes them from there"
     return f"qat becomes int8 in the TFLite converter; {export} would hold float weights between roundings"
 
 
@@ -55,6 +57,7 @@ def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:
         "scheme": scheme,
         "saved_model": True,
         "per_channel": True,
+        "on_grid": True,
         "calibration_images": done.calibration_images,
         "facts": facts,
         "notes": done.notes,

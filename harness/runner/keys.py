@@ -67,11 +67,14 @@ class Keys:
 
     def _versions(self, kind: str, plugin: tuple[str, str] | None) -> dict[str, Any]:
         names, files = set(PACKAGES[kind]), [_HERE / "stages" / f"{kind}.py"]
+        part: dict[str, Any] = {}
         if plugin is not None:
             module = plugins.load(*plugin, self.plugins_dir)
             names |= set(module.PACKAGES)
             files.append(Path(str(module.__file__)))
+            part = module.machine() if hasattr(module, "machine") else {}
         versions = {"packages": environment.packages(sorted(names)), "code": environment.code_version(*files)}
+        versions |= {"part": part} if part else {}
         return versions | ({"machine": self.fingerprint, "nonce": self.nonce} if kind in MEASURED else {})
 
 

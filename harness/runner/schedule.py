@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import cache, codec, environment, files, plan
-from harness.config import Composed, RunConfig, choices
+from harness.config import VARIANT, Composed, RunConfig, choices
 from harness.errors import UserError
 from harness.records import Record
 from harness.runner import compose, measure
@@ -188,14 +188,20 @@ def _keep_files(made: Record, samples: dict[str, Any], evaluated: Done | None, s
 def reproduce(planned: plan.PlannedCell, composed: Composed) -> str:
     """Return the command that runs exactly this cell (and the float model it is compared with) again."""
     cell = planned.cell
-    chosen = [_choice(axis, getattr(cell, axis)) for axis in AXIS_KEYS[:-1]] + [f"threads={cell.threads}"]
+    chosen = [word for axis in AXIS_KEYS[:-1] for word in _choice(axis, getattr(cell, axis))]
+    chosen.append(f"threads={cell.threads}")
     kept = [o for o in composed.overrides if _concerns(o, cell)]
     return shlex.join(["python", "-m", "harness", *chosen, *kept, "rerun=true"])
 
 
-def _choice(axis: str, name: str) -> str:
-    """Return the override that chooses ``name``; one that has no file was added by ``+axis.name=…``, which is kept."""
-    return f"{axis}={name}" if name in choices(axis) else f"{axis}=[]"
+def _choice(axis: str, name: str) -> list[str]:
+    """Return the overrides that choose ``name``: ``onnx@opset=14`` is ``export=onnx`` and ``export.onnx.opset=14``.
+
+    A name that has no file was added by ``+axis.name=…``, which is kept.
+    """
+    base, _, settings = name.partition(VARIANT)
+    own = [f"{axis}.{base}.{setting}" for setting in settings.split(",") if setting]
+    return [f"{axis}={base}" if base in choices(axis) else f"{axis}=[]", *own]
 
 
 def _concerns(override: str, cell: Any) -> bool:
@@ -204,7 +210,11 @@ def _concerns(override: str, cell: Any) -> bool:
     parts = key.split(".")
     if parts[0] in PRIVATE_KEYS or key in AXIS_KEYS or override.startswith("~"):
         return False
-    return parts[0] not in AXIS_KEYS or parts[1] in (getattr(cell, parts[0]), plan.BASELINE)
+    if parts[0] not in AXIS_KEYS:
+        return True
+    base, _, settings = str(getattr(cell, parts[0])).partition(VARIANT)
+    varied = {setting.partition("=")[0] for setting in settings.split(",")}
+    return parts[1] in (base, plan.BASELINE) and not (parts[1] == base and parts[2:3] and parts[2] in varied)
 
 
 def _user_errors(records: Sequence[Record]) -> list[str]:

@@ -55,7 +55,9 @@ class Session(Protocol):
         """Say what a delegate took over; empty for a runtime without one.
 
         Keys: ``delegate_applied`` (bool), ``partitions`` (int), ``undelegated_ops`` (int), ``undelegated``
-        (operator name → count, those outside the delegate), or only ``reason`` when it cannot be told.
+        (operator name → count, those outside the delegate), or only ``reason`` when it cannot be told. A runtime
+        that rewrites the graph when it loads it says what came of it: ``integer_convs``, ``float_convs``,
+        ``inserted_transposes`` (int) and ``optimized_ops`` (operator name → count).
         """
 
 

@@ -24,9 +24,19 @@ FEWEST_IMAGES = 4
 Span = tuple[float, float]
 """Start and end of one run, seconds of the machine's monotonic clock."""
 COVERAGE_COLUMNS = ("delegate_applied", "partitions", "undelegated_ops")
+FUSION_COLUMNS = ("integer_convs", "float_convs", "inserted_transposes")
 TRAINED_COLUMNS = ("trained_agreement", "trained_max_abs_error", "trained_top1", "trained_top1_drop")
+CONVERTED_COLUMNS = ("converted_agreement", "converted_max_abs_error", "converted_max_steps")
+PLAIN = {"tflite": ("litert", {"delegate": "none"})}
+"""Format → the runtime, and its options, in which the file that an artifact was converted from is run."""
 UNITS: dict[str, str] = {
     "batch": "images",
+    "integer_convs": "count",
+    "float_convs": "count",
+    "inserted_transposes": "count",
+    "converted_agreement": "fraction of images",
+    "converted_max_abs_error": "as the output",
+    "converted_max_steps": "quantization steps of the output",
     "delegate_applied": "bool",
     "partitions": "count",
     "undelegated_ops": "count",
@@ -76,6 +86,7 @@ def run(job: Job, report: Reporter) -> Outcome:
     report.stage("accuracy")
     _accuracy(job, outputs[info["primary"]], reference[info["primary"]], indices, found)
     _trained(job, outputs[info["primary"]], info["primary"], indices, found)
+    _converted(job, outputs[info["primary"]], Original(images, indices, info["primary"], cap_s), found)
     return Outcome(found.values, found.missing, found.details)
 
 
@@ -99,8 +110,8 @@ def _coverage(session: Session, method: str, found: Found) -> None:
             found.values[column] = coverage[column]
         else:
             found.missing[column] = coverage.get("reason", "the runtime does not say")
-    if "undelegated" in coverage:
-        found.details["undelegated"] = coverage["undelegated"]
+    found.values |= {column: coverage[column] for column in FUSION_COLUMNS if column in coverage}
+    found.details |= {name: coverage[name] for name in ("undelegated", "optimized_ops") if name in coverage}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +229,42 @@ def _trained(job: Job, scores: FloatArray, primary: str, indices: NDArray[np.int
     labels = np.load(Path(job.inputs["dataset"], "eval_labels.npy"), allow_pickle=False)[indices]
     top1 = float((trained.argmax(1) == labels).mean())
     found.values |= {"trained_top1": top1, "trained_top1_drop": top1 - float(found.values["top1"] or 0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What is asked of the file that an artifact was converted from."""
+
+    images: opening.Images
+    indices: NDArray[np.intp]
+    primary: str
+    cap_s: float
+
+
+def _converted(job: Job, scores: FloatArray, asked: Original, found: Found) -> None:
+    """Hold an artifact against the file that it was converted from: what this one conversion changed."""
+    if "converted_from" not in job.inputs:
+        found.missing |= dict.fromkeys(CONVERTED_COLUMNS, "it was not converted from another artifact")
+        return
+    session, step = opening.original(job, PLAIN, asked.primary)
+    start = time.monotonic()
+    parts: list[FloatArray] = []
+    for index in asked.indices:
+        if len(parts) >= FEWEST_IMAGES and time.monotonic() - start >= asked.cap_s:
+            break
+        parts.append(session.run(asked.images.take(np.array([index])))[asked.primary])
+    before, after = np.concatenate(parts), scores[: len(parts)]
+    worst = float(np.abs(after - before).max())
+    found.values |= {"converted_max_abs_error": worst}
+    if step:
+        found.values["converted_max_steps"] = round(worst / step, 2)
+    else:
+        found.missing["converted_max_steps"] = "the output is not quantized"
+    agreed = fidelity.agreement(after, before)
+    if agreed is None:
+        found.missing["converted_agreement"] = "the primary output is one number"
+    else:
+        found.values["converted_agreement"] = agreed
 
 
 def _no_accuracy(dataset: Mapping[str, Any], scores: FloatArray) -> str | None:

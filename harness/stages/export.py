@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import files, plugins
 from harness.errors import StageFailed, Unsupported
-from harness.exporters.contract import Model
+from harness.exporters.contract import Artifact, Model
 from harness.records import Job, Value
 from harness.stages.contract import Outcome, Reporter
 
@@ -17,17 +17,25 @@ from harness.stages.contract import Outcome, Reporter
 def run(job: Job, report: Reporter) -> Outcome:
     """Write the artifact and ``artifact.json`` into ``job.out``; size and audit are values."""
     report.stage("export")
-    options = job.options["export"]
-    module = plugins.load("exporters", options["method"], job.options.get("plugins_dir"))
     model, out = _model(job), Path(job.out)
     started = time.monotonic()
-    artifact = module.export(model, plugins.options(module, options), out)
+    artifact, fmt = _made(job, model, out)
     values: dict[str, Value] = {"convert_s": round(time.monotonic() - started, 3), **artifact.values}
-    about = {"format": module.FORMAT, "file": artifact.file, "input": model.info["input"]["name"],
+    about = {"format": fmt, "file": artifact.file, "input": model.info["input"]["name"],
              "outputs": [o["name"] for o in model.info["outputs"]]}  # fmt: skip
     (out / "artifact.json").write_text(json.dumps(about, indent=1))
     report.stage("audit")
-    return _audited(out, artifact.file, module.FORMAT, model, values)
+    return _audited(out, artifact.file, fmt, model, values)
+
+
+def _made(job: Job, model: Model, out: Path) -> tuple[Artifact, str]:
+    """Return the artifact and its format: from an exporter, or from a quantizer that rewrites what was exported."""
+    own = job.options.get("plugins_dir")
+    options = job.options["export"]
+    exporter = plugins.load("exporters", options["method"], own)
+    if "quant" in job.options:
+        return plugins.load("quantizers", job.options["quant"]["method"], own).rewrite(model, out), exporter.FORMAT
+    return exporter.export(model, plugins.options(exporter, options), out), exporter.FORMAT
 
 
 def warm() -> None:
@@ -43,7 +51,17 @@ def _model(job: Job) -> Model:
         info=json.loads((source / "source.json").read_text()),
         recipe=json.loads((quantized / "quantized.json").read_text()),
         calibration=Path(job.inputs["dataset"]) / "calibration_images.npy",
+        artifact=_artifact(job),
     )
+
+
+def _artifact(job: Job) -> Path | None:
+    """Return the file that was exported before, where the work starts from one."""
+    if "artifact" not in job.inputs:
+        return None
+    folder = Path(job.inputs["artifact"])
+    file: str = json.loads((folder / "artifact.json").read_text())["file"]
+    return folder / file
 
 
 INTEGER_ONLY = ("int8_only", "uint8_only")

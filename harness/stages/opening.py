@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -58,6 +59,28 @@ def subject(job: Job) -> Subject:
     for name in getattr(runtime, "LIBRARIES", ()):
         importlib.import_module(name)
     return Subject(path, runtime, options, int(job.options["threads"]))
+
+
+def original(job: Job, plain: Mapping[str, tuple[str, dict[str, Any]]], output: str) -> tuple[Session, float | None]:
+    """Return the artifact that a job's artifact was converted from, opened, and the step of one of its outputs.
+
+    ``plain``: format → method and options of the runtime to open it in. The step is the scale of the integers that
+    the output is made from, None for a float one.
+    """
+    from harness.graph.read import read
+
+    folder = Path(job.inputs["converted_from"])
+    info = read_json(folder / "artifact.json")
+    method, options = plain[info["format"]]
+    runtime = plugins.load("runtimes", method, job.options.get("plugins_dir"))
+    path = folder / info["file"]
+    graph = read(path, info["format"])
+    number = graph.outputs[output]
+    maker = graph.producers.get(number)
+    behind = maker.inputs[0] if maker is not None and maker.op == "DEQUANTIZE" else number
+    scales = graph.tensors[behind].scales
+    session = runtime.open_session(path, plugins.options(runtime, options), int(job.options["threads"]))
+    return cast(Session, session), scales[0] if len(scales) == 1 else None
 
 
 def _check(path: Path, recorded: str | None) -> None:

@@ -6,15 +6,19 @@ import re
 
 from harness.records import Cell, Record
 
-QUANTS = ("none", "float16", "dynamic", "int8", "int8_only", "uint8_only", "int16x8")
-EXPORTS = ("tflite", "onnx", "saved_model")
+QUANTS = (
+    "none", "float16", "dynamic", "int8", "int8_only", "uint8_only", "int16x8", "ort_dynamic", "ort_static",
+    "qat_stock", "qat", "prune", "prune_xnnpack", "prune_int8", "prune_qat",
+)  # fmt: skip
+EXPORTS = ("tflite", "onnx", "onnx_qdq", "saved_model")
 RUNTIMES = ("cpu", "xnnpack", "onnxruntime", "tensorflow")
 Key = tuple[object, ...]
 
 
 def place(name: str, known: tuple[str, ...]) -> Key:
     """Return a sort key: known names in their order, all others after them by the alphabet."""
-    return (known.index(name), "") if name in known else (len(known), name)
+    base = name.partition("@")[0]
+    return (known.index(base), natural(name)) if base in known else (len(known), natural(name))
 
 
 def natural(name: str) -> Key:

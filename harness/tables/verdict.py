@@ -90,7 +90,7 @@ def _read(name: str) -> object:
 def scheme(record: Record) -> str:
     """Return what a cell claims to be: the scheme of its quantizer, else the name of its preset."""
     own = _quant_options(record).get("scheme")
-    return own if isinstance(own, str) else record.cell.quant
+    return own if isinstance(own, str) else record.cell.quant.partition("@")[0]
 
 
 def judge(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import plugins
+from harness import plugins, to_onnx
 from harness.errors import StageFailed, Unsupported, UserError
 from harness.exporters import onnx as exporter
 from harness.exporters.contract import Model
@@ -95,12 +95,12 @@ def test_an_opset_out_of_range_is_refused(opset: Any) -> None:
 def test_a_file_that_is_not_what_was_asked_for_is_no_artifact(lab: Any) -> None:
     path = lab.made("onnx")
     outputs = ["about", "kind", "where/xy"]
-    assert exporter._verify(path, 13, ["scan"], outputs) == 13
+    assert to_onnx.verify(path, 13, ["scan"], outputs) == 13
     with pytest.raises(StageFailed, match="opset 13, asked for 14") as caught:
-        exporter._verify(path, 14, ["scan"], outputs)
+        to_onnx.verify(path, 14, ["scan"], outputs)
     assert caught.value.reason == "wrong_opset"
     with pytest.raises(StageFailed, match="scan") as caught:
-        exporter._verify(path, 13, ["image"], outputs)
+        to_onnx.verify(path, 13, ["image"], outputs)
     assert caught.value.reason == "lost_names"
 
 

@@ -1,0 +1,1 @@
+"""ONNX graphs between QuantizeLinear and DequantizeLinear, rewritten so that a runtime finds its integer kernels."""
