@@ -68,8 +68,10 @@ def _of_dtypes(dtypes: set[str]) -> Arithmetic:
 
 
 def _behind(graph: Graph, number: int) -> Tensor:
-    """Return the tensor that a DequantizeLinear reads, or the tensor itself."""
+    """Return the tensor that a DequantizeLinear reads, however its result was moved about, or the tensor itself."""
     producer = graph.producers.get(number)
+    while producer is not None and producer.op in MOVES and producer.inputs:
+        producer = graph.producers.get(producer.inputs[0])
     if producer is not None and producer.op == "DequantizeLinear" and producer.inputs:
         return graph.tensors[producer.inputs[0]]
     return graph.tensors[number]

@@ -27,8 +27,11 @@ COVERAGE_COLUMNS = ("delegate_applied", "partitions", "undelegated_ops")
 FUSION_COLUMNS = ("integer_convs", "float_convs", "inserted_transposes")
 TRAINED_COLUMNS = ("trained_agreement", "trained_max_abs_error", "trained_top1", "trained_top1_drop")
 CONVERTED_COLUMNS = ("converted_agreement", "converted_max_abs_error", "converted_max_steps")
-PLAIN = {"tflite": ("litert", {"delegate": "none"})}
-"""Format → the runtime, and its options, in which the file that an artifact was converted from is run."""
+ORIGINALS = {"tflite": ("litert", {"delegate": "xnnpack"})}
+"""Format → the runtime, and its options, in which the file that an artifact was converted from is run.
+
+XNNPACK, because it rescales in float as ONNX Runtime does, to the same bits; LiteRT's built-in kernels round their own
+way and differ from both."""
 UNITS: dict[str, str] = {
     "batch": "images",
     "integer_convs": "count",
@@ -110,7 +113,11 @@ def _coverage(session: Session, method: str, found: Found) -> None:
             found.values[column] = coverage[column]
         else:
             found.missing[column] = coverage.get("reason", "the runtime does not say")
-    found.values |= {column: coverage[column] for column in FUSION_COLUMNS if column in coverage}
+    for column in FUSION_COLUMNS:
+        if column in coverage:
+            found.values[column] = coverage[column]
+        else:
+            found.missing[column] = f"{method} does not show the graph that it runs"
     found.details |= {name: coverage[name] for name in ("undelegated", "optimized_ops") if name in coverage}
 
 
@@ -246,7 +253,7 @@ def _converted(job: Job, scores: FloatArray, asked: Original, found: Found) -> N
     if "converted_from" not in job.inputs:
         found.missing |= dict.fromkeys(CONVERTED_COLUMNS, "it was not converted from another artifact")
         return
-    session, step = opening.original(job, PLAIN, asked.primary)
+    session, step = opening.original(job, ORIGINALS, asked.primary)
     start = time.monotonic()
     parts: list[FloatArray] = []
     for index in asked.indices:

@@ -61,17 +61,17 @@ def subject(job: Job) -> Subject:
     return Subject(path, runtime, options, int(job.options["threads"]))
 
 
-def original(job: Job, plain: Mapping[str, tuple[str, dict[str, Any]]], output: str) -> tuple[Session, float | None]:
+def original(job: Job, runtimes: Mapping[str, tuple[str, dict[str, Any]]], output: str) -> tuple[Session, float | None]:
     """Return the artifact that a job's artifact was converted from, opened, and the step of one of its outputs.
 
-    ``plain``: format → method and options of the runtime to open it in. The step is the scale of the integers that
+    ``runtimes``: format → method and options of the runtime to open it in. The step is the scale of the integers that
     the output is made from, None for a float one.
     """
     from harness.graph.read import read
 
     folder = Path(job.inputs["converted_from"])
     info = read_json(folder / "artifact.json")
-    method, options = plain[info["format"]]
+    method, options = runtimes[info["format"]]
     runtime = plugins.load("runtimes", method, job.options.get("plugins_dir"))
     path = folder / info["file"]
     graph = read(path, info["format"])
