@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +21,6 @@ from zoo import network, preprocessing, saved_model, training
 
 PIXELS_AT_ONCE = 8 * 224 * 224
 """Of a gradient step: activations of a whole net are kept for it."""
-UNLABELLED_RATE = 0.01
-"""Times the learning rate, towards the outputs of a float model with random weights: such nets are chaotic, and steps
-of the usual size do harm."""
 Progress = Callable[[float, str], None]
 """Called with the share that is done, 0…1, and a few words."""
 
@@ -57,9 +57,23 @@ class Data:
         """Return how many steps to take: ``epochs`` over labelled images, ``steps`` towards outputs."""
         return epochs * (len(self.images) // min(batch, len(self.images))) if self.labels is not None else steps
 
-    def rate(self, learning_rate: float) -> float:
-        """Return the learning rate for these images."""
-        return learning_rate if self.labels is not None else learning_rate * UNLABELLED_RATE
+    def rate(self, learning_rate: float, unlabelled: float) -> float:
+        """Return the learning rate for these images: ``unlabelled`` times as much without labels.
+
+        Less, because those float models have random weights: such nets are chaotic, steps of the usual size do harm.
+        """
+        return learning_rate if self.labels is not None else learning_rate * unlabelled
+
+    def split(self, share: float) -> tuple[Data, Data]:
+        """Return (images to train on, images to judge by); without labels both are all."""
+        if self.labels is None:
+            return self, self
+        count = max(1, len(self.images) - round(share * len(self.images)))
+        first, rest = slice(None, count), slice(count, None)
+        return (
+            replace(self, images=self.images[first], labels=self.labels[first]),
+            replace(self, images=self.images[rest], labels=self.labels[rest]),
+        )
 
 
 @dataclass(slots=True)
@@ -68,6 +82,10 @@ class Tuned:
 
     losses: list[float] = field(default_factory=list)
     """Mean of each epoch."""
+    held_out: list[float] = field(default_factory=list)
+    """Loss on what is not trained on, before the first epoch and after each."""
+    best: int | None = None
+    """Epoch whose weights were kept, 0: those of the start; None: those of the last."""
     steps: int = 0
     batch: int = 0
     resumed_at: int = 0
@@ -76,6 +94,8 @@ class Tuned:
     def values(self) -> dict[str, Value]:
         """Return what goes into the record."""
         found: dict[str, Value] = {"tuning_steps": self.steps, "tuning_batch": self.batch}
+        if self.best is not None:
+            found |= {"tuning_best_epoch": self.best, "tuning_held_out_loss": self.held_out[self.best]}
         return found | ({"tuning_loss": self.losses[-1]} if self.losses else {})
 
 
@@ -154,12 +174,30 @@ def fine_tune(
     kept: Path | None,
     progress: Progress,
     before_step: Callable[[int], None] = lambda _: None,
+    judged: Data | None = None,
 ) -> Tuned:
     """Train ``model`` (outputs by name) in place with Adam, the rate falling to zero by a cosine.
+
+    With ``judged`` it ends with the weights of the epoch (the start is one) that has the least loss on those images:
+    a deep net whose normalization stands still can collapse within a few steps.
 
     After each epoch the state goes to the folder ``kept``; a later call with the same data goes on there.
     ``before_step`` is called with the number of each step, from 0.
     """
+    with contextlib.ExitStack() as stack:
+        folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        return _fine_tune(model, data, settings, folder, progress, before_step, judged)
+
+
+def _fine_tune(
+    model: Any,
+    data: Data,
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    before_step: Callable[[int], None],
+    judged: Data | None,
+) -> Tuned:
     import tensorflow as tf
 
     batch = min(settings.batch, len(data.images))
@@ -167,10 +205,14 @@ def fine_tune(
     rate = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
     optimizer = tf.keras.optimizers.legacy.Adam(rate)
     tuned = Tuned(batch=batch)
-    saved = _Saved(tf.train.Checkpoint(model=model, optimizer=optimizer), kept)
-    tuned.resumed_at = saved.restore(tuned.losses)
+    saved = _Saved(model, optimizer, folder, keeps_best=judged is not None)
+    tuned.resumed_at = saved.restore(tuned)
     tuned.steps = tuned.resumed_at * per_epoch
     step = _step(model, optimizer, data, settings)
+    judge = _judge(model, judged, batch) if judged is not None else lambda: math.nan
+    if not tuned.held_out:
+        tuned.held_out.append(judge())
+        saved.save(tuned)
     for epoch in range(tuned.resumed_at, -(-settings.steps // per_epoch)):
         losses: list[float] = []
         for pixels, wanted in itertools.islice(_epoch(data, batch, settings, epoch), settings.steps - tuned.steps):
@@ -179,35 +221,77 @@ def fine_tune(
             tuned.steps += 1
             progress(tuned.steps / settings.steps, f"step {tuned.steps}/{settings.steps}, loss {np.mean(losses):.4f}")
         tuned.losses.append(float(np.mean(losses)))
-        saved.save(epoch + 1, tuned.losses)
+        tuned.held_out.append(judge())
+        saved.save(tuned)
+    if judged is not None:
+        tuned.best = best_of(tuned.held_out)
+        saved.load_best(tuned.best)
     return tuned
 
 
+def best_of(losses: Sequence[float]) -> int:
+    """Return the position of the least loss, the first of equals; what is no number is worse than all."""
+    return min(range(len(losses)), key=lambda i: math.inf if math.isnan(losses[i]) else losses[i])
+
+
+def _judge(model: Any, data: Data, batch: int) -> Callable[[], float]:
+    """Return a function that gives the loss of the model, as it is used later, over all images of ``data``."""
+    import tensorflow as tf
+
+    loss_of = _loss(data)
+    wanted = data.labels if data.labels is not None else data.outputs
+    assert wanted is not None
+    look = tf.function(lambda pixels: model(pixels, training=False)[data.primary], reduce_retracing=True)
+
+    def judge() -> float:
+        parts = range(0, len(data.images), batch)
+        outputs = [look(preprocessing.apply(data.images[i : i + batch], data.mode)) for i in parts]
+        return float(loss_of(wanted[: len(data.images)], tf.concat(outputs, 0)))
+
+    return judge
+
+
 class _Saved:
-    """The state of a fine-tuning in a folder: ``state-<epochs>.*`` and the losses."""
+    """The state of a fine-tuning in a folder: ``state-<epochs>.*``, the best weights, and the losses."""
 
-    def __init__(self, checkpoint: Any, folder: Path | None) -> None:
-        self._checkpoint, self._folder = checkpoint, folder
+    def __init__(self, model: Any, optimizer: Any, folder: Path, *, keeps_best: bool) -> None:
+        import tensorflow as tf
 
-    def restore(self, losses: list[float]) -> int:
-        """Load the newest state, when there is one; return how many epochs it has."""
-        if self._folder is None or not (self._folder / "losses.txt").is_file():
+        self._state = tf.train.Checkpoint(model=model, optimizer=optimizer)
+        self._weights = tf.train.Checkpoint(model=model)
+        self._folder, self._losses, self._keeps_best = folder, folder / "losses.txt", keeps_best
+
+    def restore(self, tuned: Tuned) -> int:
+        """Load the newest state and its losses, when there is one; return how many epochs it has."""
+        if not self._losses.is_file():
             return 0
-        losses += [float(line) for line in (self._folder / "losses.txt").read_text().split()]
-        self._checkpoint.read(str(self._folder / f"state-{len(losses)}"))
-        return len(losses)
+        pairs = [line.split() for line in self._losses.read_text().splitlines()]
+        tuned.losses += [float(loss) for loss, _ in pairs[1:]]
+        tuned.held_out += [float(held_out) for _, held_out in pairs]
+        if tuned.losses:
+            self._state.read(str(self._folder / f"state-{len(tuned.losses)}"))
+        return len(tuned.losses)
 
-    def save(self, epochs: int, losses: list[float]) -> None:
-        """Write the state; the list of losses names it and is written last."""
-        if self._folder is None:
-            return
+    def save(self, tuned: Tuned) -> None:
+        """Write the state, and the weights when they are the best so far; the list of losses is written last."""
+        epochs, best = len(tuned.losses), best_of(tuned.held_out)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._checkpoint.write(str(self._folder / f"state-{epochs}"))
+        if self._keeps_best and best == epochs:
+            self._weights.write(str(self._folder / f"best-{best}"))
+        if epochs:
+            self._state.write(str(self._folder / f"state-{epochs}"))
         new = self._folder / "losses.new"
-        new.write_text("".join(f"{loss!r}\n" for loss in losses))
-        new.replace(self._folder / "losses.txt")
-        for old in self._folder.glob(f"state-{epochs - 1}.*"):
-            old.unlink()
+        pairs = zip([math.nan, *tuned.losses], tuned.held_out, strict=True)
+        new.write_text("".join(f"{loss!r} {held_out!r}\n" for loss, held_out in pairs))
+        new.replace(self._losses)
+        kept = {f"state-{epochs}", f"best-{best}"}
+        for old in self._folder.glob("*-*.*"):
+            if old.name.partition(".")[0] not in kept:
+                old.unlink()
+
+    def load_best(self, epoch: int) -> None:
+        """Give the model the weights of the best epoch."""
+        self._weights.read(str(self._folder / f"best-{epoch}"))
 
 
 def _epoch(data: Data, batch: int, settings: Settings, epoch: int) -> Iterator[tuple[Any, Any]]:

@@ -12,6 +12,11 @@ from harness.qat import calibration, export, graph, ranges, transforms
 from harness.quantizers.contract import Source
 from harness.records import Value
 
+UNLABELLED_RATE = 0.1
+"""Times the learning rate, where the float model's outputs are the goal."""
+HELD_OUT = 0.1
+"""Share of labelled images that are not trained on but tell which epoch was the best."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -53,16 +58,19 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
     model = graph.build(placed.graph)
     source.progress(0.06, "looking for ranges")
     empty = calibration.calibrate(model, data, settings.calibration_images, batch)
-    steps = data.steps(batch, settings.epochs, settings.steps)
+    trained, judged = data.split(HELD_OUT)
+    steps = trained.steps(batch, settings.epochs, settings.steps)
     tuned = fine_tune(
         model,
-        data,
+        trained,
         _tuning(settings, data, steps, batch),
         source.kept,
         lambda share, text: source.progress(0.1 + 0.8 * share, text),
+        judged=judged,
     )
     source.progress(0.92, "saving")
-    notes = {"ranges": ranges.found(model), "losses": tuned.losses, "empty_ranges": empty}
+    losses = {"losses": tuned.losses, "held_out_losses": tuned.held_out}
+    notes = {"ranges": ranges.found(model), "empty_ranges": empty, **losses}
     save(export.exported(placed.graph, model), source, out)
     values = _values(tuned, placed)
     return Done(values, min(settings.calibration_images, len(data.images)), notes)
@@ -71,7 +79,7 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
 def _tuning(settings: Settings, data: Data, steps: int, batch: int) -> Tuning:
     return Tuning(
         steps=steps,
-        learning_rate=data.rate(settings.learning_rate),
+        learning_rate=data.rate(settings.learning_rate, UNLABELLED_RATE),
         batch=batch,
         freeze_batch_norm=settings.freeze_batch_norm,
         preserve_zeros=settings.preserve_zeros,

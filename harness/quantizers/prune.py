@@ -22,6 +22,8 @@ PACKAGES: tuple[str, ...] = ("tensorflow", "tf-keras", "tensorflow-model-optimiz
 MEMORY_PER_WEIGHT_BYTE = 40.0
 RAMP = 0.75
 """Share of the training after which the target is reached; the rest mends what was cut."""
+UNLABELLED_RATE = 0.01
+"""Times the learning rate, where the float model's outputs are the goal."""
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Options:
     batch: int = field(default=32, metadata={"min": 1, "max": 4096})
     calibration_images: int = field(default=128, metadata={"min": 1, "max": 100_000})
     qat_epochs: int = field(default=2, metadata={"min": 0, "max": 1000})
+    qat_learning_rate: float = field(default=1e-5, metadata={"min": 0.0, "max": 1.0})
 
 
 def refuses(options: Options, export: str) -> str | None:
@@ -65,7 +68,7 @@ def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:
     tuned = finetuning.fine_tune(
         model,
         data,
-        finetuning.Settings(steps, data.rate(options.learning_rate), batch, freeze_batch_norm=False),
+        finetuning.Settings(steps, data.rate(options.learning_rate, UNLABELLED_RATE), batch, freeze_batch_norm=False),
         source.kept / "pruning" if source.kept else None,
         lambda share, note: source.progress(0.6 * share, f"pruning: {note}"),
         step,
@@ -152,7 +155,7 @@ def _trained_for_int8(source: Source, options: Options, pruned: Any, out: Path) 
         delay_steps=0,
         epochs=options.qat_epochs,
         steps=options.steps // 2,
-        learning_rate=options.learning_rate / 3,
+        learning_rate=options.qat_learning_rate,
         batch=options.batch,
         freeze_batch_norm=True,
         preserve_zeros=True,

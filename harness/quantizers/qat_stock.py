@@ -15,6 +15,8 @@ from harness.quantizers.contract import Source
 
 PACKAGES: tuple[str, ...] = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 MEMORY_PER_WEIGHT_BYTE = 40.0
+UNLABELLED_RATE = 0.1
+"""Times the learning rate, where the float model's outputs are the goal."""
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Options:
 
     epochs: int = field(default=3, metadata={"min": 0, "max": 1000})
     steps: int = field(default=8, metadata={"min": 0, "max": 1_000_000})
-    learning_rate: float = field(default=1e-4, metadata={"min": 0.0, "max": 1.0})
+    learning_rate: float = field(default=1e-5, metadata={"min": 0.0, "max": 1.0})
     batch: int = field(default=32, metadata={"min": 1, "max": 4096})
 
 
@@ -49,7 +51,7 @@ def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:
     batch = finetuning.at_once(data.images.shape[1:], options.batch)
     settings = finetuning.Settings(
         steps=data.steps(batch, options.epochs, options.steps),
-        learning_rate=data.rate(options.learning_rate),
+        learning_rate=data.rate(options.learning_rate, UNLABELLED_RATE),
         batch=batch,
         freeze_batch_norm=False,
     )
