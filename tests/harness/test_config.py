@@ -88,3 +88,29 @@ def test_the_support_matrix_has_25_models_and_small_one_of_each_kind() -> None:
         "resnet50", "resnet50v2", "densenet121", "efficientnet_b0", "efficientnet_v2_b0",
         "mobilenet", "mobilenet_v2", "mobilenet_v3_small",
     ]  # fmt: skip
+
+
+def test_a_list_of_values_makes_a_choice_of_each() -> None:
+    chosen = config.compose(["quant=int8", "export=onnx", "export.onnx.opset=[13,18]", "quant.int8.deny_ops=[SOFTMAX]"])
+    assert {name: one["opset"] for name, one in chosen.config.export.items()} == {
+        "onnx@opset=13": 13,
+        "onnx@opset=18": 18,
+    }
+    assert list(chosen.config.quant) == ["int8"]  # an option that is a list by nature stays one
+
+
+def test_two_lists_make_every_pair() -> None:
+    chosen = config.compose(
+        ["quant=int8", "quant.int8.per_channel=[true,false]", "quant.int8.calibration_images=[1,2]"]
+    )
+    assert list(chosen.config.quant) == [
+        "int8@per_channel=true,calibration_images=1",
+        "int8@per_channel=true,calibration_images=2",
+        "int8@per_channel=false,calibration_images=1",
+        "int8@per_channel=false,calibration_images=2",
+    ]
+
+
+def test_a_wrong_value_in_a_list_is_told_by_its_key() -> None:
+    with pytest.raises(UserError, match=r"export\.onnx@opset=12\.opset.*out of range.*13 … 18"):
+        config.compose(["export=onnx", "export.onnx.opset=[12,13]"])

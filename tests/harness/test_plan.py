@@ -9,7 +9,12 @@ from harness import config, plan
 from harness.config import RunConfig
 
 BASE = config.compose(["quant=all", "export=all", "runtime=all"]).config
-FORMATS = {"tflite": {"cpu", "xnnpack"}, "onnx": {"onnxruntime"}, "saved_model": {"tensorflow"}}
+FORMATS = {
+    "tflite": {"cpu", "xnnpack"},
+    "onnx": {"onnxruntime"},
+    "onnx_qdq": {"onnxruntime"},
+    "saved_model": {"tensorflow"},
+}
 
 
 def subset(base: RunConfig, quants: set[str], exports: set[str], runtimes: set[str], threads: list[int]) -> RunConfig:
@@ -58,7 +63,12 @@ def test_every_node_is_needed_once_and_its_needs_are_there(chosen: RunConfig) ->
         for node in batch.nodes:
             assert set(node.needs.values()) <= set(ids)
         exported = {p.export_node for p in batch.cells if p.refusal is None}
-        assert exported == {node.id for node in batch.nodes if node.kind == "export"}
+        started_from = {
+            node.needs["artifact"] for node in batch.nodes if node.kind == "export" and "artifact" in node.needs
+        }
+        assert exported | started_from == {node.id for node in batch.nodes if node.kind == "export"}
+        order = {node_id: position for position, node_id in enumerate(ids)}
+        assert all(order[need] < order[node.id] for node in batch.nodes for need in node.needs.values())
 
 
 @settings(max_examples=30, deadline=None)
@@ -68,7 +78,7 @@ def test_the_same_choices_make_the_same_plan(chosen: RunConfig) -> None:
 
 
 def test_a_scheme_of_the_tflite_converter_is_refused_elsewhere_with_the_reason() -> None:
-    made = plan.make(config.compose(["quant=int8"]).config)
+    made = plan.make(config.compose(["quant=int8", "export=[tflite,onnx,saved_model]"]).config)
     refused = {(p.cell.quant, p.cell.export): p.refusal for p in made.cells if p.refusal}
     assert set(refused) == {("int8", "onnx"), ("int8", "saved_model")}
     assert all("TFLite" in str(reason) for reason in refused.values())
@@ -86,3 +96,30 @@ def test_evaluation_is_shared_by_thread_counts() -> None:
     made = plan.make(config.compose(["threads=[1,2]", "quant=none", "export=tflite"]).config)
     assert len(made.cells) == 4
     assert sum(node.kind == "evaluate" for node in made.batches[0].nodes) == 2
+
+
+def nodes(*overrides: str) -> dict[str, plan.Node]:
+    made = plan.make(config.compose(["model=mobilenet_v2", *overrides]).config)
+    return {node.id: node for batch in made.batches for node in batch.nodes}
+
+
+def test_an_export_that_starts_from_another_needs_it_though_nobody_chose_it() -> None:
+    found = nodes("quant=int8", "export=onnx_qdq")
+    assert found["export/mobilenet_v2/int8/onnx_qdq"].needs["artifact"] == "export/mobilenet_v2/int8/tflite"
+    evaluate = found["evaluate/mobilenet_v2/int8/onnx_qdq/onnxruntime"]
+    assert evaluate.needs["converted_from"] == "export/mobilenet_v2/int8/tflite"
+
+
+def test_a_method_that_rewrites_files_needs_the_float_one_of_the_same_export() -> None:
+    found = nodes("quant=ort_static", "export=onnx", "export.onnx.opset=[13,15]")
+    for opset in (13, 15):
+        node = found[f"export/mobilenet_v2/ort_static/onnx@opset={opset}"]
+        assert node.needs["artifact"] == f"export/mobilenet_v2/none/onnx@opset={opset}"
+        assert node.plugin == ("quantizers", "ort_static")
+        assert node.options["quant"]["method"] == "ort_static"
+
+
+def test_methods_for_onnx_files_are_refused_elsewhere() -> None:
+    made = plan.make(config.compose(["quant=[ort_static,ort_dynamic]", "export=all"]).config)
+    refused = {(p.cell.quant, p.cell.export) for p in made.cells if p.refusal}
+    assert refused == {(q, e) for q in ("ort_static", "ort_dynamic") for e in ("tflite", "onnx_qdq", "saved_model")}

@@ -57,6 +57,27 @@ def test_what_is_trained_is_what_runs_and_nothing_is_float(
     assert accuracy(got, source) >= 0.95
 
 
+@pytest.mark.parametrize("kernels", ["int8", "float"])
+def test_onnx_says_what_the_trained_model_says(source: Source, tmp_path: Path, kernels: Any) -> None:
+    from harness.exporters import onnx as to_onnx
+    from harness.runtimes import onnxruntime
+
+    recipe = qat.quantize(source, qat.Options(epochs=1), tmp_path)
+    model = Model(tmp_path / "saved_model", source.info, recipe, source.dataset / "calibration_images.npy")
+    made = to_onnx.export(model, to_onnx.Options(trained_kernels=kernels), tmp_path)
+    assert kernels in str(made.values["form"])
+    found = audit.measure(tmp_path / "model.onnx", "onnx")
+    assert found.values["int8_mac_share"] == (1 if kernels == "int8" else 0)
+    assert (found.values["weights_int8_bytes"] > 100) == (kernels == "int8")  # zero points are bytes as well
+    session = onnxruntime.open_session(tmp_path / "model.onnx", onnxruntime.Options(), 1)
+    images = preprocessing.apply(np.load(source.dataset / "eval_images.npy"), "tf")
+    got = np.concatenate([session.run(image[None])["predictions"] for image in images])
+    trained = np.load(tmp_path / "reference.npz")["predictions"]
+    assert (got.argmax(1) == trained.argmax(1)).mean() >= 0.99
+    assert np.abs(got - trained).max() < 0.1
+    assert session.coverage()["float_convs"] == 0
+
+
 def test_depthwise_kernels_have_a_scale_for_each_channel(source: Source, tmp_path: Path) -> None:
     from harness.graph import tflite
 
