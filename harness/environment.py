@@ -22,7 +22,7 @@ from harness.errors import UserError
 __all__ = ["Environment", "code_version", "current", "fingerprint", "memory_available", "packages"]
 
 PACKAGES = (
-    "ai-edge-litert", "hydra-core", "msgspec", "numpy", "onnx", "onnxruntime", "pandas",
+    "ai-edge-litert", "ai-edge-quantizer", "hydra-core", "msgspec", "numpy", "onnx", "onnxruntime", "pandas",
     "pillow", "psutil", "pyarrow", "scikit-learn", "tensorflow", "tensorflow-datasets",
     "tensorflow-model-optimization", "tf-keras", "tf2onnx",
 )  # fmt: skip

@@ -8,6 +8,7 @@ from harness.records import Cell, Record
 
 QUANTS = (
     "none", "float16", "dynamic", "int8", "int8_only", "uint8_only", "int16x8", "ort_dynamic", "ort_static",
+    "aeq_dynamic", "aeq_dynamic_dw", "aeq_int8",
     "qat_stock", "qat", "prune", "prune_xnnpack", "prune_int8", "prune_qat",
 )  # fmt: skip
 EXPORTS = ("tflite", "onnx", "onnx_qdq", "saved_model")
