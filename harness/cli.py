@@ -17,6 +17,8 @@ COMMANDS = {
     "list": "what can be chosen: list [model|quant|export|runtime|task|…]",
     "report": "tables and page of finished runs: report RUN…",
     "show": "everything known of one cell: show RUN CELL",
+    "why": "where the numbers of a cell go wrong, layer by layer: why RUN CELL",
+    "profile": "where the time of a cell goes, operator by operator: profile RUN CELL",
     "repro": "run one cell of a run again: repro RUN CELL",
     "cache": "show the cache, or prune it: cache [prune]",
     "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
@@ -216,9 +218,10 @@ def _hydra(args: list[str]) -> int:
 
 
 def _command(name: str) -> Callable[[list[str]], int]:
-    from harness import commands
+    from harness import commands, looking
 
-    found: Callable[[list[str]], int] = getattr(commands, f"{name}_command")
+    module = looking if hasattr(looking, f"{name}_command") else commands
+    found: Callable[[list[str]], int] = getattr(module, f"{name}_command")
     return found
 
 

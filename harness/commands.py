@@ -95,7 +95,7 @@ def _run_folder(given: Path) -> Path:
     raise UserError(f"{given}: no run there (no records.jsonl); {hint}")
 
 
-def _find(run: str, cell: str) -> tuple[Path, Record]:
+def find_cell(run: str, cell: str) -> tuple[Path, Record]:
     """Return a run's folder and the latest record of a cell, whose id may be shortened to what is unique."""
     from harness.tables import read
 
@@ -118,7 +118,7 @@ def show_command(args: list[str]) -> int:
     words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
     words.add_argument("--json", action="store_true", help="the record as it is stored")
     given = words.parse_args(args)
-    folder, record = _find(given.run, given.cell)
+    folder, record = find_cell(given.run, given.cell)
     if given.json:
         print(json.dumps(asdict(record), indent=2))
         return 0
@@ -170,7 +170,7 @@ def repro_command(args: list[str]) -> int:
     words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
     words.add_argument("--print", action="store_true", dest="only_print", help="print the command, do not run it")
     given, more = words.parse_known_args(args)
-    _, record = _find(given.run, given.cell)
+    _, record = find_cell(given.run, given.cell)
     command = shlex.split(record.reproduce)
     print(shlex.join([*command, *more]))
     if given.only_print:

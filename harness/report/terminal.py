@@ -52,6 +52,16 @@ def render(report: View, console: Console) -> None:
         say.line(f"note: {text}", "yellow")
 
 
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Print one table of text; the first column to the right."""
+    console = _console()
+    say = _Printer(console)
+    table = say.plain(head, rows)
+    if title:
+        say.line(title, "bold")
+    console.print(table)
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -147,6 +157,13 @@ class _Printer:
             for row in group:
                 mark = self._mark(row.entry.shown, row.entry.verdict)
                 table.add_row(self.text(f"  {row.quant}"), mark, *(self._value(row.values[i]) for i in kept))
+        return table
+
+    def plain(self, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+        """Return a table of text."""
+        table = self._table(*head)
+        for row in rows:
+            table.add_row(*(self.text(one_line(text)) for text in row))
         return table
 
     def _table(self, *head: str) -> Table:

@@ -98,6 +98,8 @@ def _gather(done: Sequence[tuple[str, Done]], facts: _Facts, logs: dict[str, str
         if one.failure is not None:
             return one.failure
         facts.take(one.result)
+        if one.entry is not None:
+            facts.details.setdefault("made_from", {})[kind] = _path(one.entry.path)
         if kind == "export":
             facts.values["peak_rss_convert_bytes"] = one.result.peak_rss_bytes
         if kind == "source" and one.entry is not None:

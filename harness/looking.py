@@ -1,0 +1,126 @@
+"""The commands why and profile: they look into a cell of a finished run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from harness.cli import parser
+from harness.commands import find_cell
+from harness.errors import StageFailed, UserError
+from harness.files import write_atomic
+from harness.records import Cell, Record
+
+FLOAT = "none"
+
+
+def why_command(args: list[str]) -> int:
+    """Print where a cell's numbers go wrong, layer by layer; table, picture and JSON go to a folder."""
+    words = parser("why")
+    words.add_argument("run", help="folder or name of a run")
+    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words.add_argument("--images", type=int, default=8, help="how many evaluation images (default: 8)")
+    words.add_argument("--floor-db", type=float, default=10.0, help="a layer under this is broken (default: 10)")
+    words.add_argument("--out", type=Path, help="folder to write to; default: reports/<run>/why/<cell>")
+    given = words.parse_args(args)
+    folder, record = find_cell(given.run, given.cell)
+    if _stopped(record, folder):
+        return 0
+    reference = _reference(folder, record)
+    inputs = {"artifact": _made(record, "export"), "float": _made(reference, "export")}
+    inputs |= {name: _made(record, name) for name in ("source", "dataset")}
+    out = given.out or Path("reports") / folder.name / "why" / record.cell.id.replace("/", "__")
+    images = max(1, min(given.images, int(record.values.get("images") or given.images)))
+    _tell(record, reference, _layers(inputs, images), images, given.floor_db, out)
+    return 0
+
+
+def _stopped(record: Record, folder: Path) -> bool:
+    """Say why a cell did not go all the way; false for one that did."""
+    failure = record.failure
+    if failure is None or record.status == "noisy":
+        return False
+    print(f"{record.cell.id}: {record.status} at {failure.stage}: {failure.reason}")
+    print(f"{failure.error}: {failure.message}")
+    if failure.log_tail:
+        print("\nend of the log:\n" + failure.log_tail)
+    for kind, log in record.logs.items():
+        print(f"log of {kind}: {folder / log}")
+    print(f"again: {record.reproduce}")
+    return True
+
+
+def _reference(folder: Path, record: Record) -> Record:
+    """Return a record of the float model through the same export. Raises ``UserError``."""
+    from harness.tables import read
+
+    if record.cell.quant == FLOAT:
+        raise UserError(f"{record.cell.id} is the float model itself; allowed: a quantized cell")
+    wanted = replace(record.cell, quant=FLOAT)
+    same = (one for one in read(folder).records if _artifact_of(one.cell) == _artifact_of(wanted))
+    found = [one for one in same if one.artifact is not None]
+    if not found:
+        raise UserError(f"the run has no float artifact to hold {record.cell.id} against: {wanted.id} is missing")
+    return found[0]
+
+
+def _artifact_of(cell: Cell) -> Cell:
+    """Return what cells with the same artifact have in common."""
+    return replace(cell, runtime="", threads=1)
+
+
+def _made(record: Record, kind: str) -> Path:
+    """Return the folder in the cache that a part of a cell came from. Raises ``UserError``."""
+    made: dict[str, str] = record.details.get("made_from", {})
+    path = Path(made[kind]) if kind in made else None
+    if path is None or not path.is_dir():
+        raise UserError(f"{record.cell.id}: its {kind} is no longer in the cache; again: {record.reproduce}")
+    return path
+
+
+def _layers(inputs: dict[str, Path], images: int) -> list[Any]:
+    from harness.insight.errors import Layer
+    from harness.runner import single
+
+    try:
+        with single.done("why", {"images": images}, inputs) as (_, out):
+            return [Layer(**one) for one in json.loads((out / "why.json").read_text())]
+    except StageFailed as error:
+        raise UserError(str(error)) from error
+
+
+def _tell(record: Record, reference: Record, layers: list[Any], images: int, floor_db: float, out: Path) -> None:
+    from harness.insight import errors
+    from harness.report import why as pages
+    from harness.report.terminal import print_table
+
+    why = pages.Why(
+        cell=record.cell.id,
+        reference=f"{reference.cell.quant}/{reference.cell.export}",
+        images=images,
+        floor_db=floor_db,
+        layers=tuple(layers),
+        broken=errors.first_broken(layers, floor_db),
+        worst=tuple(errors.worst(layers)),
+    )
+    print(f"{why.cell} against {why.reference}: {len(layers)} layers")
+    print(pages.headline(why))
+    print_table(pages.HEAD, pages.rows(why.worst), title="where most is lost")
+    facts = {"cell": why.cell, "reference": why.reference, "images": images, "floor_db": floor_db}
+    content = json.dumps(facts | {"layers": [asdict(one) for one in layers]}, indent=1)
+    _write(out, {"why.md": pages.markdown(why), "why.svg": pages.picture(why), "why.json": content})
+
+
+def _write(out: Path, contents: dict[str, str | bytes]) -> None:
+    """Write files into a folder and say so. Raises ``UserError``."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in contents.items():
+            write_atomic(out / name, content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}; allowed: --out FOLDER") from error
+    print(f"written: {', '.join(str(out / name) for name in contents)}")
+    sys.stdout.flush()

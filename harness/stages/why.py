@@ -1,0 +1,55 @@
+"""Stage ``why``: an artifact and the float artifact on the same images, value by value."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import Unsupported
+from harness.insight import errors
+from harness.records import Job
+from harness.stages import opening
+from harness.stages.contract import Outcome, Reporter
+
+FORMATS = ("tflite", "onnx")
+
+
+def run(job: Job, report: Reporter) -> Outcome:
+    """Write ``why.json``: a list of ``errors.Layer``.
+
+    Options: ``images``, how many. Inputs: ``artifact`` and ``float`` (folders of exports), ``source``, ``dataset``.
+
+    Raises:
+        Unsupported: ``no_values``, for a format whose values cannot be read; ``no_common_value``.
+    """
+    report.stage("load")
+    found = {name: _open(Path(job.inputs[name])) for name in ("artifact", "float")}
+    images = opening.images(job)
+    report.stage("run")
+    common = [name for name in found["artifact"].names() if name in set(found["float"].names())]
+    if not common:
+        raise Unsupported("the two graphs have no value of the same name", "no_common_value")
+    sums: dict[str, errors.Sums] = {}
+    count = min(int(job.options["images"]), len(images))
+    for position in range(count):
+        pixels = images.take(np.array([position]))
+        reference, own = found["float"].run(pixels), found["artifact"].run(pixels)
+        for name in common:
+            if reference[name].shape == own[name].shape:
+                sums.setdefault(name, errors.Sums()).add(reference[name], own[name])
+        report.progress((position + 1) / count, f"{position + 1} images")
+    layers = errors.layers(sums, found["artifact"].about())
+    (Path(job.out) / "why.json").write_text(json.dumps([asdict(one) for one in layers]))
+    return Outcome({"images": count, "layers": len(layers)})
+
+
+def _open(folder: Path) -> Any:
+    about: dict[str, Any] = opening.read_json(folder / "artifact.json")
+    if about["format"] not in FORMATS:
+        raise Unsupported(f"values between layers can be read in {' and '.join(FORMATS)} files", "no_values")
+    return importlib.import_module(f"harness.insight.{about['format']}").Values(folder / about["file"])
