@@ -135,11 +135,9 @@ def _export_nodes(
     """Add the nodes of one artifact and of what it is made from; returns the id of the export node."""
     own = {"plugins_dir": config.plugins_dir}
     base = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
-    quantize = Node(f"quantize/{name}/{quant}", "quantize", {"quant": q_options, **own}, base,
-                    ("quantizers", q_options["method"]))  # fmt: skip
-    nodes[quantize.id] = quantize
+    quantized = _quantize_node(name, quant, q_options, config, nodes)
     node_id = f"export/{name}/{quant}/{export}"
-    needs, plugin = {**base, "quantized": quantize.id}, ("exporters", e_options["method"])
+    needs, plugin = {**base, "quantized": quantized}, ("exporters", e_options["method"])
     options = {"export": e_options, **own}
     first = getattr(plugins.load(*plugin, config.plugins_dir), "STARTS_FROM", None)
     if first is not None:
@@ -150,6 +148,22 @@ def _export_nodes(
         needs["artifact"] = _export_nodes(name, BASELINE, export, float_options, e_options, config, nodes)
         options["quant"], plugin = q_options, ("quantizers", q_options["method"])
     nodes[node_id] = Node(node_id, "export", options, needs, plugin)
+    return node_id
+
+
+def _quantize_node(name: str, quant: str, options: dict[str, Any], config: RunConfig, nodes: dict[str, Node]) -> str:
+    """Add the node of one quantization and of what it goes on from; returns its id."""
+    node_id = f"quantize/{name}/{quant}"
+    needs = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
+    module = plugins.load("quantizers", options["method"], config.plugins_dir)
+    first = module.starts_from(plugins.options(module, options)) if hasattr(module, "starts_from") else None
+    if first is not None:
+        first = {"method": options["method"], **first}
+        chosen = (preset for preset, one in _quants(config).items() if one == first)
+        preset = next(chosen, f"{quant}~{codec.digest(first)[:8]}")
+        needs["before"] = _quantize_node(name, preset, first, config, nodes)
+    content = {"quant": options, "plugins_dir": config.plugins_dir}
+    nodes[node_id] = Node(node_id, "quantize", content, needs, ("quantizers", options["method"]))
     return node_id
 
 

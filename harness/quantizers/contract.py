@@ -21,6 +21,8 @@ class Source:
     """Says how far the work is, 0…1, and what it is at."""
     kept: Path | None = None
     """Folder for the state of long work: what it holds is there again when the same work is begun anew."""
+    before: Path | None = None
+    """Output of the quantization that this one goes on from, where the module has ``starts_from``."""
 
     @property
     def saved_model(self) -> Path:
@@ -44,6 +46,7 @@ class Quantizer(Protocol):
     # MEMORY_PER_WEIGHT_BYTE: float, where one trains: peak memory by the bytes of the float weights, for scheduling
     # REWRITES: bool, where it quantizes the float artifact, after the export; then there is a function as well:
     #     rewrite(model: exporters.contract.Model, out: Path) -> exporters.contract.Artifact
+    # starts_from(options) -> dict | None, where options of the same method make what these go on from: those options
     # machine() -> dict, where what is made depends on the machine: the part of it that matters, for the cache
 
     def refuses(self, options: Any, export: str) -> str | None:

@@ -6,9 +6,11 @@ converter, or quantization-aware training that keeps the zeros.
 
 from __future__ import annotations
 
+import json
+import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +22,9 @@ from harness.records import Value
 
 PACKAGES: tuple[str, ...] = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 MEMORY_PER_WEIGHT_BYTE = 40.0
+KERAS, FACTS = "pruned.keras", "pruning.json"
+_LATER = ("calibration_images", "qat_epochs", "qat_learning_rate")
+"""Options that matter only after the pruning."""
 RAMP = 0.75
 """Share of the training after which the target is reached; the rest mends what was cut."""
 UNLABELLED_RATE = 0.01
@@ -51,42 +56,63 @@ def refuses(options: Options, export: str) -> str | None:
     return f"int8 and sparse encoding are made by the TFLite converter; {export} takes the pruned float model"
 
 
+def starts_from(options: Options) -> dict[str, Any] | None:
+    """Return the options of plain pruning, which all three share; what comes next does not change it."""
+    if options.then == "float":
+        return None
+    plain = Options()
+    later = {name: getattr(plain, name) for name in ("then", "sparse_encoding", *_LATER)}
+    return asdict(options) | later
+
+
 def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:
-    """Prune, and train for int8 when that is asked for; write ``saved_model`` and ``reference.npz``.
+    """Prune, or go on from what was pruned; write ``saved_model`` and ``reference.npz``.
 
     Raises:
         StageFailed: ``policy_refuses``, with tfmot's message; ``no_keras_model``, ``no_training_images``.
     """
+    started = time.monotonic()
+    found = _prune(source, options, out) if source.before is None else _go_on(source, options, out)
+    found["facts"]["tuning_s"] = time.monotonic() - started
+    return {**found, "sparse": options.sparse_encoding, "saved_model": True}
+
+
+def _prune(source: Source, options: Options, out: Path) -> dict[str, Any]:
+    """Prune while training on; keep the Keras model and what was measured for those who go on from it."""
     from harness import finetuning
 
-    started = time.monotonic()
     data = finetuning.load_data(source)
     batch = finetuning.at_once(data.images.shape[1:], options.batch)
     steps = data.steps(batch, options.epochs, options.steps)
     wrapped = _wrapped(finetuning.load_keras(source), options, steps)
     model, step = finetuning.named(wrapped, source), _updates(wrapped)
-    tuned = finetuning.fine_tune(
-        model,
-        data,
-        finetuning.Settings(steps, data.rate(options.learning_rate, UNLABELLED_RATE), batch, freeze_batch_norm=False),
-        source.kept / "pruning" if source.kept else None,
-        lambda share, note: source.progress(0.6 * share, f"pruning: {note}"),
-        step,
-    )
+    rate = data.rate(options.learning_rate, UNLABELLED_RATE)
+    settings = finetuning.Settings(steps, rate, batch, freeze_batch_norm=False)
+    tuned = finetuning.fine_tune(model, data, settings, source.kept, source.progress, step)
     pruned = _stripped(wrapped)
     values, notes = _sparsity(pruned, wrapped)
     values |= {"target_sparsity": options.sparsity, **tuned.values()}
-    recipe: dict[str, Any] = {"scheme": "none", "calibration_images": 0}
-    if options.then == "qat":
-        done = _trained_for_int8(source, options, pruned, out)
-        recipe = {"scheme": "int8", "on_grid": True, "calibration_images": done.calibration_images}
-        values, notes = values | done.values, notes | done.notes
-    else:
-        finetuning.save(finetuning.named(pruned, source), source, out)
+    finetuning.save(finetuning.named(pruned, source), source, out)
+    pruned.save(out / KERAS)
+    (out / FACTS).write_text(json.dumps({"facts": values, "notes": notes}))
+    return {"scheme": "none", "calibration_images": 0, "facts": values, "notes": notes}
+
+
+def _go_on(source: Source, options: Options, out: Path) -> dict[str, Any]:
+    """Make int8 of what was pruned: by the converter, or by training that keeps the zeros."""
+    import tensorflow as tf
+
+    assert source.before is not None
+    known: dict[str, Any] = json.loads((source.before / FACTS).read_text())
     if options.then == "int8":
-        recipe = {"scheme": "int8", "calibration_images": min(_count(source), options.calibration_images)}
-    values["tuning_s"] = time.monotonic() - started
-    return {**recipe, "sparse": options.sparse_encoding, "saved_model": True, "facts": values, "notes": notes}
+        shutil.copytree(source.before / "saved_model", out / "saved_model")
+        shutil.copy(source.before / "reference.npz", out / "reference.npz")
+        return {"scheme": "int8", "calibration_images": min(_count(source), options.calibration_images), **known}
+    pruned = tf.keras.models.load_model(source.before / KERAS, compile=False)
+    done = _trained_for_int8(source, options, pruned, out)
+    facts, notes = known["facts"] | done.values, known["notes"] | done.notes
+    return {"scheme": "int8", "on_grid": True, "calibration_images": done.calibration_images,
+            "facts": facts, "notes": notes}  # fmt: skip
 
 
 def _wrapped(keras: Any, options: Options, steps: int) -> Any:
@@ -146,8 +172,6 @@ def _sparsity(pruned: Any, wrapped: Any) -> tuple[dict[str, Value], dict[str, An
 
 
 def _trained_for_int8(source: Source, options: Options, pruned: Any, out: Path) -> Any:
-    from dataclasses import replace
-
     from harness.qat import work
 
     settings = work.Settings(
@@ -160,12 +184,7 @@ def _trained_for_int8(source: Source, options: Options, pruned: Any, out: Path) 
         freeze_batch_norm=True,
         preserve_zeros=True,
     )
-    rest = replace(
-        source,
-        kept=source.kept / "qat" if source.kept else None,
-        progress=lambda share, note: source.progress(0.6 + 0.4 * share, note),
-    )
-    return work.run(rest, settings, out, pruned)
+    return work.run(source, settings, out, pruned)
 
 
 def _count(source: Source) -> int:

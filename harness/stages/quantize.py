@@ -17,8 +17,13 @@ def run(job: Job, report: Reporter) -> Outcome:
     options = job.options["quant"]
     module = plugins.load("quantizers", options["method"], job.options.get("plugins_dir"))
     kept = job.options.get("kept")
+    before = job.inputs.get("before")
     source = Source(
-        Path(job.inputs["source"]), Path(job.inputs["dataset"]), report.progress, Path(kept) if kept else None
+        folder=Path(job.inputs["source"]),
+        dataset=Path(job.inputs["dataset"]),
+        progress=report.progress,
+        kept=Path(kept) if kept else None,
+        before=Path(before) if before else None,
     )
     out = Path(job.out)
     recipe = module.quantize(source, plugins.options(module, options), out)

@@ -123,3 +123,18 @@ def test_methods_for_onnx_files_are_refused_elsewhere() -> None:
     made = plan.make(config.compose(["quant=[ort_static,ort_dynamic]", "export=all"]).config)
     refused = {(p.cell.quant, p.cell.export) for p in made.cells if p.refusal}
     assert refused == {(q, e) for q in ("ort_static", "ort_dynamic") for e in ("tflite", "onnx_qdq", "saved_model")}
+
+
+def test_one_pruning_is_shared_by_what_comes_after_it() -> None:
+    found = nodes("quant=[prune,prune_int8,prune_qat]", "export=tflite")
+    assert found["quantize/mobilenet_v2/prune"].needs.get("before") is None
+    for quant in ("prune_int8", "prune_qat"):
+        assert found[f"quantize/mobilenet_v2/{quant}"].needs["before"] == "quantize/mobilenet_v2/prune"
+
+
+def test_a_pruning_that_nobody_chose_is_done_all_the_same() -> None:
+    found = nodes("quant=prune_int8", "quant.prune_int8.sparsity=0.8", "export=tflite")
+    before = found[found["quantize/mobilenet_v2/prune_int8"].needs["before"]]
+    assert before.id.startswith("quantize/mobilenet_v2/prune_int8~")
+    assert before.options["quant"]["sparsity"] == 0.8
+    assert before.options["quant"]["then"] == "float"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,17 @@ from harness.quantizers import prune
 from harness.quantizers.contract import Source
 
 
+def quantized(source: Source, options: prune.Options, out: Path) -> dict[str, Any]:
+    """Prune, and go on from there as the plan does when something comes after it."""
+    first = prune.starts_from(options)
+    if first is None:
+        return prune.quantize(source, options, out)
+    before = out / "before"
+    before.mkdir()
+    prune.quantize(source, prune.Options(**first), before)
+    return prune.quantize(replace(source, before=before, kept=out / "kept_later"), options, out)
+
+
 def exported(source: Source, recipe: dict[str, Any], out: Path) -> Any:
     model = Model(out / "saved_model", source.info, recipe, source.dataset / "calibration_images.npy")
     exporter.export(model, exporter.Options(), out)
@@ -25,7 +37,7 @@ def exported(source: Source, recipe: dict[str, Any], out: Path) -> Any:
 @pytest.mark.parametrize("then", ["float", "int8", "qat"])
 @pytest.mark.parametrize("sparsity", [0.5, 0.75])
 def test_the_target_is_reached_and_survives(source: Source, tmp_path: Path, then: Any, sparsity: float) -> None:
-    recipe = prune.quantize(source, prune.Options(sparsity=sparsity, then=then, epochs=2, qat_epochs=1), tmp_path)
+    recipe = quantized(source, prune.Options(sparsity=sparsity, then=then, epochs=2, qat_epochs=1), tmp_path)
     facts = recipe["facts"]
     assert facts["target_sparsity"] == sparsity
     assert facts["pruned_sparsity"] == pytest.approx(sparsity, abs=0.02)
@@ -73,3 +85,13 @@ def test_only_tflite_makes_int8_or_sparse_files() -> None:
     assert prune.refuses(prune.Options(), "onnx") is None
     assert "TFLite" in (prune.refuses(prune.Options(then="int8"), "onnx") or "")
     assert "TFLite" in (prune.refuses(prune.Options(sparse_encoding=True), "saved_model") or "")
+
+
+def test_all_that_comes_after_pruning_starts_from_the_same() -> None:
+    plain = prune.Options(sparsity=0.7, epochs=3)
+    assert prune.starts_from(plain) is None
+    for then in ("int8", "qat"):
+        later = replace(
+            plain, then=then, qat_epochs=5, qat_learning_rate=0.1, calibration_images=7, sparse_encoding=True
+        )
+        assert prune.Options(**(prune.starts_from(later) or {})) == plain
