@@ -108,7 +108,9 @@ def _tell(record: Record, reference: Record, layers: list[Any], images: int, flo
     )
     print(f"{why.cell} against {why.reference}: {len(layers)} layers")
     print(pages.headline(why))
-    print_table(pages.HEAD, pages.rows(why.worst), title="where most is lost")
+    shown = (0, 1, 2, 3, 4, 6, 10, 11)  # the page has all columns
+    rows = ([row[i] for i in shown] for row in pages.rows(why.worst))
+    print_table([pages.HEAD[i] for i in shown], rows, title="where most is lost")
     facts = {"cell": why.cell, "reference": why.reference, "images": images, "floor_db": floor_db}
     content = json.dumps(facts | {"layers": [asdict(one) for one in layers]}, indent=1)
     _write(out, {"why.md": pages.markdown(why), "why.svg": pages.picture(why), "why.json": content})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,16 @@ from numpy.typing import NDArray
 
 from harness.graph import onnx as reader
 from harness.graph.model import Node
-from harness.graph.ops import CONVERSIONS, MOVES
+from harness.graph.ops import ACTIVATIONS, CONVERSIONS, MOVES
 from harness.insight.errors import About
 from harness.insight.kernels import facts
-
-DEQUANTIZED = "_DequantizeLinear_Output"
 
 
 class Values:
     """One file with its values as outputs, by the names that the float graph has for them.
 
-    A value that is rounded is looked at after its rounding: ``x`` and ``x``'s integers stand for the same.
+    A value is looked at after its activation function and after its rounding, where it has them: what a converter
+    calls ``x`` may be either.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,40 +81,55 @@ class Values:
         return self.graph.tensor(node.inputs, 0) if node is not None and node.op == "DequantizeLinear" else None
 
     def _maker(self, number: int) -> Node | None:
-        """Return the operator that computes a value, conversions looked through."""
+        """Return the operator that computes a value; conversions and the activation behind it are looked through."""
         node = self.graph.producers.get(number)
-        while node is not None and node.op in CONVERSIONS:
+        while node is not None and node.op in CONVERSIONS | ACTIVATIONS:
             node = self.graph.producers.get(node.inputs[0])
         return node
 
     def _sources(self, node: Node) -> Iterator[str]:
-        """Yield the names of the values that go into a node."""
-        names = {self._numbers[shown]: name for name, shown in self._shown.items()}
-        waiting = [number for number in node.inputs if number >= 0]
-        while waiting:
-            number = waiting.pop(0)
-            before = self.graph.producers.get(number)
-            if number in names:
-                yield names[number]
-            elif before is not None and before.op in CONVERSIONS | MOVES:
-                waiting += [one for one in before.inputs[:1] if one >= 0]
+        """Yield the names of the values that go into a node; several names may stand for one value."""
+        for number in node.inputs:
+            before, at = self.graph.producers.get(number), number
+            while at not in self._places and before is not None and before.op in CONVERSIONS | MOVES:
+                at = before.inputs[0]
+                before = self.graph.producers.get(at)
+            yield from self._places.get(at, ())
+
+    @cached_property
+    def _places(self) -> dict[int, list[str]]:
+        """Tensor → the names of the value that it holds, as float or as integers."""
+        found: dict[int, list[str]] = {}
+        for name, shown in self._shown.items():
+            number = self._numbers[shown]
+            found.setdefault(number, []).append(name)
+            node = self.graph.producers.get(number)
+            if node is not None and node.op == "DequantizeLinear":
+                found.setdefault(node.inputs[0], []).append(name)
+        return found
 
 
 def _shown(proto: Any) -> Iterator[tuple[str, str]]:
-    """Yield (name, the value that stands for it): a float value, or the one behind its rounding."""
+    """Yield (name, the value that stands for it): itself, or what an activation and a rounding make of it."""
     constants = {one.name for one in proto.graph.initializer}
-    rounded: dict[str, str] = {}
-    back = {node.input[0]: node.output[0] for node in proto.graph.node if node.op_type == "DequantizeLinear"}
+    back: dict[str, str] = {}
+    readers: dict[str, list[Any]] = {}
     for node in proto.graph.node:
-        if node.op_type == "QuantizeLinear" and node.output[0] in back:
-            rounded[node.input[0]] = rounded[node.output[0]] = back[node.output[0]]
-    seen: set[str] = set()
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+        if node.op_type == "DequantizeLinear":
+            back.setdefault(node.input[0], node.output[0])
+
+    def final(name: str) -> str:
+        users = readers.get(name, [])
+        if len(users) == 1 and users[0].op_type in (*ACTIVATIONS, "QuantizeLinear"):
+            return final(users[0].output[0])
+        rounded = [user.output[0] for user in users if user.op_type == "QuantizeLinear"]
+        return back.get(rounded[0] if rounded else name, name)
+
     for node in proto.graph.node:
+        if node.op_type in ("DequantizeLinear", "Constant", "Shape"):
+            continue
         for name in node.output:
-            if not name or name in constants or node.op_type in ("DequantizeLinear", "Constant", "Shape"):
-                continue
-            if node.op_type == "QuantizeLinear" and name not in rounded:
-                continue
-            if name not in seen:
-                seen.add(name)
-                yield name, rounded.get(name, name)
+            if name and name not in constants and (node.op_type != "QuantizeLinear" or name in back):
+                yield name, final(name)

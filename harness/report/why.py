@@ -56,7 +56,7 @@ def _row(one: Layer) -> list[str]:
     return [
         str(one.position),
         one.op,
-        clip(one.name, 60),
+        clip(one.name.rpartition(";")[2], 60),
         _number(one.sqnr_db, ".1f"),
         _number(one.lost_db, ".1f"),
         _number(one.cosine, ".4f"),
