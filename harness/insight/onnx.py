@@ -127,9 +127,14 @@ def _shown(proto: Any) -> Iterator[tuple[str, str]]:
         rounded = [user.output[0] for user in users if user.op_type == "QuantizeLinear"]
         return back.get(rounded[0] if rounded else name, name)
 
+    outputs = {one.name for one in proto.graph.output}
     for node in proto.graph.node:
-        if node.op_type in ("DequantizeLinear", "Constant", "Shape"):
+        if node.op_type in ("Constant", "Shape"):
             continue
         for name in node.output:
+            if node.op_type == "DequantizeLinear":
+                if name in outputs:
+                    yield name, name
+                continue
             if name and name not in constants and (node.op_type != "QuantizeLinear" or name in back):
                 yield name, final(name)

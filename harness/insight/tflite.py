@@ -82,16 +82,26 @@ class Values:
 
 
 def _named(graph: Graph) -> Iterator[tuple[str, int]]:
-    """Yield (key, tensor) of what the operators of the main graph compute; what only changes the dtype is left out."""
+    """Yield (key, tensor) of what the operators of the main graph compute; what only changes the dtype is left out.
+
+    What an output is made from goes by the name of the output.
+    """
+    own = {_before(graph, number): name for name, number in graph.outputs.items()}
     seen: set[str] = set()
     for node in graph.nodes:
         if node.scope or node.op in CONVERSIONS:
             continue
         for number in node.outputs:
-            name = key(graph.tensors[number].name)
+            name = own.get(number) or key(graph.tensors[number].name)
             if number >= 0 and name not in seen:
                 seen.add(name)
                 yield name, number
+
+
+def _before(graph: Graph, number: int) -> int:
+    """Return the tensor that a conversion reads to give ``number``, or ``number``."""
+    node = graph.producers.get(number)
+    return node.inputs[0] if node is not None and node.op in CONVERSIONS else number
 
 
 def _stored(pixels: NDArray[np.float32], tensor: Tensor) -> NDArray[Any]:

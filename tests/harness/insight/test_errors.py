@@ -1,0 +1,65 @@
+"""Sums over images, and what is told of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from harness.insight.errors import CEILING_DB, About, Sums, first_broken, layers, worst
+
+images = hnp.arrays(np.float32, (3, 4), elements=st.floats(-100, 100, width=32))
+
+
+@given(st.lists(st.tuples(images, images), min_size=1, max_size=4))
+def test_sums_are_those_of_all_images_at_once(pairs: list[tuple[np.ndarray, np.ndarray]]) -> None:
+    sums = Sums()
+    for one, two in pairs:
+        sums.add(one, two)
+    one, two = (np.concatenate(side).astype(np.float64) for side in zip(*pairs, strict=True))
+    noise, signal = ((one - two) ** 2).sum(), (one**2).sum()
+    if not signal:
+        assert sums.sqnr_db is None
+    elif not noise:
+        assert sums.sqnr_db == CEILING_DB
+    else:
+        assert sums.sqnr_db == pytest.approx(min(CEILING_DB, 10 * np.log10(signal / noise)))
+    assert sums.max_abs_error == pytest.approx(np.abs(one - two).max())
+    if signal and (two**2).sum():
+        assert sums.cosine == pytest.approx((one * two).sum() / np.sqrt(signal * (two**2).sum()), abs=1e-9)
+
+
+def noisy(level: float) -> Sums:
+    sums = Sums()
+    one = np.ones(100)
+    sums.add(one, one * (1 + level))
+    return sums
+
+
+ABOUT = {
+    "a": About("CONV_2D", "int8", ()),
+    "b": About("CONV_2D", "int8", ("a",)),
+    "c": About("ADD", "int8", ("a", "b")),
+    "unknown": About("ADD", "int8", ("c",)),
+}
+
+
+def test_what_is_lost_in_a_layer_is_against_the_worst_that_goes_in() -> None:
+    found = layers({"a": noisy(0.01), "b": noisy(0.1), "c": noisy(0.5)}, ABOUT)
+    assert [one.name for one in found] == ["a", "b", "c"]
+    assert [one.sqnr_db for one in found] == pytest.approx([40, 20, 20 * np.log10(2)])
+    assert found[0].lost_db is None
+    assert found[1].lost_db == pytest.approx(20)
+    assert found[2].lost_db == pytest.approx(20 - 20 * np.log10(2))
+
+
+def test_the_first_broken_layer_and_the_worst() -> None:
+    found = layers({"a": noisy(0.01), "b": noisy(0.1), "c": noisy(0.5)}, ABOUT)
+    broken = first_broken(found, 10)
+    assert broken is not None
+    assert broken.name == "c"
+    assert first_broken(found, 1) is None
+    assert [one.name for one in worst(found, 5)] == ["b", "c"]
+    assert [one.name for one in worst(found, 1)] == ["b"]
