@@ -116,14 +116,22 @@ def load_data(source: Source) -> Data:
         StageFailed: ``no_training_images``.
     """
     info, folder = source.info, source.dataset
-    mode, primary = info["preprocessing"], info["primary"]
     if (folder / "train_images.npy").is_file() and (folder / "train_labels.npy").is_file() and info["classes"]:
         images = np.load(folder / "train_images.npy", mmap_mode="r")
-        return Data(images, mode, primary, labels=np.load(folder / "train_labels.npy"))
-    if not (folder / "calibration_images.npy").is_file():
+        return Data(images, info["preprocessing"], info["primary"], labels=np.load(folder / "train_labels.npy"))
+    found = load_unlabelled(source)
+    if found is None:
         raise StageFailed("the task has neither training nor calibration images", "no_training_images")
-    images = np.load(folder / "calibration_images.npy", mmap_mode="r")
-    return Data(images, mode, primary, outputs=_teach(source, images))
+    return found
+
+
+def load_unlabelled(source: Source) -> Data | None:
+    """Return calibration images with the float model's outputs, None where there are none."""
+    file = source.dataset / "calibration_images.npy"
+    if not file.is_file():
+        return None
+    images = np.load(file, mmap_mode="r")
+    return Data(images, source.info["preprocessing"], source.info["primary"], outputs=_teach(source, images))
 
 
 def _teach(source: Source, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -209,7 +217,7 @@ def _fine_tune(
     tuned.resumed_at = saved.restore(tuned)
     tuned.steps = tuned.resumed_at * per_epoch
     step = _step(model, optimizer, data, settings)
-    judge = _judge(model, judged, batch) if judged is not None else lambda: math.nan
+    judge = judge_of(model, judged, batch) if judged is not None else lambda: math.nan
     if not tuned.held_out:
         tuned.held_out.append(judge())
         saved.save(tuned)
@@ -234,7 +242,7 @@ def best_of(losses: Sequence[float]) -> int:
     return min(range(len(losses)), key=lambda i: math.inf if math.isnan(losses[i]) else losses[i])
 
 
-def _judge(model: Any, data: Data, batch: int) -> Callable[[], float]:
+def judge_of(model: Any, data: Data, batch: int) -> Callable[[], float]:
     """Return a function that gives the loss of the model, as it is used later, over all images of ``data``."""
     import tensorflow as tf
 

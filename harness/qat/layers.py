@@ -17,17 +17,20 @@ LEVELS = 127
 """Weights lie on the integers from -127 to 127: symmetric and narrow, as TFLite wants them."""
 UNIT = (0.0, 255 / 256)
 """The range that TFLite prescribes for the result of sigmoid and softmax: a scale of 1/256."""
-_state = SimpleNamespace(observing=False)
+_state = SimpleNamespace(seen=None)
 
 
 @contextmanager
-def observing() -> Iterator[None]:
-    """While this lasts, ranges widen to what passes through them and change nothing. Holds while a model is traced."""
-    _state.observing = True
+def observing() -> Iterator[dict[str, list[Any]]]:
+    """While this lasts, ranges round nothing and note what passes: name → (images, 2), least and greatest value.
+
+    A range that several values share notes one entry for each. Holds while a model is traced.
+    """
+    _state.seen = {}
     try:
-        yield
+        yield _state.seen
     finally:
-        _state.observing = False
+        _state.seen = None
 
 
 def channel_affine(call: Call, scale: ArrayLike, offset: ArrayLike) -> Call:
@@ -135,11 +138,12 @@ def _range() -> dict[str, Any]:
             super().build(shape)
 
         def call(self, inputs: Any) -> Any:
-            if not _state.observing:
+            if _state.seen is None:
                 return tf.quantization.fake_quant_with_min_max_vars(inputs, self.low, self.high, num_bits=8)
             if self.fixed is None:
-                self.low.assign(tf.minimum(self.low, tf.reduce_min(inputs)))
-                self.high.assign(tf.maximum(self.high, tf.reduce_max(inputs)))
+                flat = tf.reshape(inputs, (tf.shape(inputs)[0], -1))
+                ends = tf.stack([tf.reduce_min(flat, 1), tf.reduce_max(flat, 1)], 1)
+                _state.seen.setdefault(self.name, []).append(ends)
             return tf.clip_by_value(inputs, *self.fixed) if self.fixed else inputs
 
         def get_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.finetuning import Data, Tuned, at_once, fine_tune, load_data, load_keras, save
+from harness.finetuning import Data, Tuned, at_once, fine_tune, judge_of, load_data, load_keras, load_unlabelled, save
 from harness.finetuning import Settings as Tuning
 from harness.qat import calibration, export, graph, ranges, transforms
 from harness.quantizers.contract import Source
@@ -29,6 +29,8 @@ class Settings:
     learning_rate: float
     batch: int
     freeze_batch_norm: bool
+    coverage: tuple[float, ...] = (1.0, 0.99, 0.95)
+    """Shares of the images that ranges may have to hold; the one is taken that stays closest to the float model."""
     preserve_zeros: bool = False
     hard_swish_kernel: bool = False
 
@@ -57,8 +59,12 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
     del rewritten
     model = graph.build(placed.graph)
     source.progress(0.06, "looking for ranges")
-    empty = calibration.calibrate(model, data, settings.calibration_images, batch)
     trained, judged = data.split(HELD_OUT)
+    ends = calibration.observe(model, data, settings.calibration_images, batch)
+    # the float model has seen its training images: how close ranges keep to it shows on others
+    unseen = data if data.labels is None else load_unlabelled(source) or judged
+    judge = judge_of(model, unseen, batch)
+    coverage, coverage_losses, empty = calibration.calibrate(model, ends, settings.coverage, judge)
     steps = trained.steps(batch, settings.epochs, settings.steps)
     tuned = fine_tune(
         model,
@@ -69,10 +75,10 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
         judged=judged,
     )
     source.progress(0.92, "saving")
-    losses = {"losses": tuned.losses, "held_out_losses": tuned.held_out}
+    losses = {"losses": tuned.losses, "held_out_losses": tuned.held_out, "coverage_losses": coverage_losses}
     notes = {"ranges": ranges.found(model), "empty_ranges": empty, **losses}
     save(export.exported(placed.graph, model), source, out)
-    values = _values(tuned, placed)
+    values = _values(tuned, placed) | {"range_coverage": coverage}
     return Done(values, min(settings.calibration_images, len(data.images)), notes)
 
 

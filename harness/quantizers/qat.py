@@ -23,6 +23,7 @@ class Options:
 
     io: Literal["float", "int8", "uint8"] = "float"
     calibration_images: int = field(default=128, metadata={"min": 1, "max": 100_000})
+    coverage: list[float] = field(default_factory=lambda: [1.0, 0.99, 0.95], metadata={"min": 0.5, "max": 1.0})
     quant_delay: int = field(default=0, metadata={"min": 0, "max": 1_000_000})
     epochs: int = field(default=3, metadata={"min": 0, "max": 1000})
     steps: int = field(default=8, metadata={"min": 0, "max": 1_000_000})
@@ -69,6 +70,7 @@ def _settings(options: Options) -> Any:
 
     return work.Settings(
         calibration_images=options.calibration_images,
+        coverage=tuple(options.coverage or (1.0,)),
         delay_steps=options.quant_delay,
         epochs=options.epochs,
         steps=options.steps,

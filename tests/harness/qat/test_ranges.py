@@ -91,16 +91,65 @@ def test_calibration_finds_the_ends_and_fine_values_are_rounded_to_them() -> Non
     model = graph.build(found.graph)
     images = np.zeros((4, 12, 12, 3), np.uint8)
     images[2] = 100
-    assert calibration.calibrate(model, Data(images, "none", "relu"), 4, 2) == []
+    assert calibration.cover(model, calibration.observe(model, Data(images, "none", "relu"), 4, 2), 1.0) == []
     assert ranges.found(model) == {"image_range": (0, 100), "relu_range": (0, 100)}
     (value,) = model(np.full((1, 12, 12, 3), 33.3, np.float32)).values()
     assert value.numpy() == pytest.approx(np.round(33.3 / (100 / 255)) * 100 / 255, rel=1e-5)
 
 
+ends = hnp.arrays(np.float32, st.tuples(st.integers(1, 30), st.just(2)), elements=st.floats(-50, 50, width=32))
+
+
+@given(ends, st.sampled_from([1.0, 0.99, 0.9, 0.5]))
+def test_a_range_holds_its_share_of_the_images_and_zero(found: Any, share: float) -> None:
+    found = np.sort(found, axis=1)
+    low, high = calibration.covered(found, share)
+    assert low <= 0 <= high
+    assert (found[:, 0] >= low).mean() >= share - 1e-9
+    assert (found[:, 1] <= high).mean() >= share - 1e-9
+    assert low in (0, *found[:, 0])
+    assert high in (0, *found[:, 1])
+
+
+def test_one_image_far_from_all_others_does_not_make_the_range() -> None:
+    model = graph.build(placed(keras.ReLU(name="relu")).graph)
+    images = np.full((100, 12, 12, 3), 10, np.uint8)
+    images[3] = 250
+    seen = calibration.observe(model, Data(images, "none", "relu"), 100, 32)
+    assert seen["relu_range"].shape == (100, 2)
+
+    def loss() -> float:  # rounding to 250 / 255 and to 10 / 255
+        (value,) = model(np.full((1, 12, 12, 3), 7.3, np.float32)).values()
+        return float(np.abs(value.numpy() - 7.3).max())
+
+    share, losses, _ = calibration.calibrate(model, seen, (1.0, 0.99), loss)
+    assert share == 0.99
+    assert losses["0.99"] < losses["1"]
+    assert ranges.found(model)["relu_range"] == (0, 10)
+
+
+def test_with_one_share_nothing_is_tried() -> None:
+    model = graph.build(placed(keras.ReLU(name="relu")).graph)
+    seen = calibration.observe(model, Data(np.full((2, 12, 12, 3), 9, np.uint8), "none", "relu"), 2, 2)
+    assert calibration.calibrate(model, seen, (1.0,), lambda: pytest.fail("judged")) == (1.0, {}, [])
+
+
+def test_values_that_share_a_range_are_seen_together() -> None:
+    def body(x: Any) -> Any:
+        return keras.Concatenate(name="join")([keras.ReLU(name="a")(x), keras.Rescaling(2.0)(x)])
+
+    model = graph.build(placed(body).graph)
+    seen = calibration.observe(model, Data(np.full((2, 12, 12, 3), 9, np.uint8), "none", "join"), 2, 2)
+    assert max(one.max() for one in seen.values()) == 18
+    calibration.cover(model, seen, 1.0)
+    assert (0, 18) in ranges.found(model).values()
+
+
 def test_a_range_that_saw_only_zeros_is_told_and_gets_a_width() -> None:
     model = graph.build(placed(keras.ReLU(name="relu")).graph)
     images = np.zeros((2, 12, 12, 3), np.uint8)
-    assert calibration.calibrate(model, Data(images, "none", "relu"), 2, 2) == ["image_range", "relu_range"]
+    ends = calibration.observe(model, Data(images, "none", "relu"), 2, 2)
+    assert calibration.cover(model, ends, 1.0) == ["image_range", "relu_range"]
     assert all(high > low for low, high in ranges.found(model).values())
 
 
@@ -122,7 +171,7 @@ def test_training_sees_the_weights_that_are_exported() -> None:
     found = placed(keras.Conv2D(4, 3), keras.DepthwiseConv2D(3), keras.Flatten(), keras.Dense(5))
     model = graph.build(found.graph)
     images = np.random.default_rng(0).integers(0, 255, (4, 12, 12, 3)).astype(np.uint8)
-    calibration.calibrate(model, Data(images, "tf", "dense"), 4, 4)
+    calibration.cover(model, calibration.observe(model, Data(images, "tf", "dense"), 4, 4), 1.0)
     exported = export.exported(found.graph, model)
     assert not any("Quantized" in type(layer).__name__ for layer in exported.layers)
     pixels = images.astype(np.float32) / 127.5 - 1

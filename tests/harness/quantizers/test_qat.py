@@ -94,6 +94,8 @@ def test_facts_say_what_was_done(source: Source, tmp_path: Path) -> None:
     assert recipe["facts"]["qat_ranges"] == len(recipe["notes"]["ranges"])
     assert len(recipe["notes"]["losses"]) == 2
     assert recipe["facts"]["tuning_loss"] == recipe["notes"]["losses"][-1]
+    assert set(recipe["notes"]["coverage_losses"]) == {"1", "0.99", "0.95"}
+    assert recipe["facts"]["range_coverage"] in (1.0, 0.99, 0.95)
     held_out = recipe["notes"]["held_out_losses"]
     assert len(held_out) == 3
     assert recipe["facts"]["tuning_held_out_loss"] == min(held_out)
