@@ -38,6 +38,53 @@ def why_command(args: list[str]) -> int:
     return 0
 
 
+def profile_command(args: list[str]) -> int:
+    """Print where the time of a cell goes, operator by operator, inside and outside the delegate."""
+    words = parser("profile")
+    words.add_argument("run", help="folder or name of a run")
+    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words.add_argument("--runs", type=int, default=50, help="inferences that count (default: 50)")
+    words.add_argument("--top", type=int, default=10, help="operators to print (default: 10)")
+    words.add_argument("--out", type=Path, help="folder to write to; default: reports/<run>/profile/<cell>")
+    given = words.parse_args(args)
+    folder, record = find_cell(given.run, given.cell)
+    if _stopped(record, folder):
+        return 0
+    options = {"runtime": record.options["runtime"], "threads": record.cell.threads, "runs": max(1, given.runs)}
+    rows = _profiled(record, options)
+    out = given.out or Path("reports") / folder.name / "profile" / record.cell.id.replace("/", "__")
+    _tell_profile(record, rows, max(1, given.top), out)
+    return 0
+
+
+def _profiled(record: Record, options: dict[str, Any]) -> list[Any]:
+    from harness.insight.profiles import OpTime
+    from harness.runner import single
+
+    try:
+        with single.done("profile", options, {"artifact": _made(record, "export")}) as (_, out):
+            return [OpTime(**one) for one in json.loads((out / "profile.json").read_text())]
+    except StageFailed as error:
+        raise UserError(str(error)) from error
+
+
+def _tell_profile(record: Record, rows: list[Any], top: int, out: Path) -> None:
+    from harness.report.shown import clip
+    from harness.report.terminal import print_table
+
+    total = sum(row.median_us for row in rows)
+    print(f"{record.cell.id}: {len(rows)} operators, {total / 1000:.3f} ms in all (sum of medians)")
+    for inside in dict.fromkeys(row.inside for row in rows):
+        share = sum(row.share for row in rows if row.inside == inside)
+        print(f"  {inside or 'built-in kernels'}: {sum(row.inside == inside for row in rows)} operators, {share:.1%}")
+    slowest = sorted(rows, key=lambda row: -row.median_us)[:top]
+    lines = ([str(r.position), r.op, clip(r.name.rpartition(";")[2], 60), r.inside or "built-in",
+              f"{r.median_us / 1000:.4f}", f"{r.share:.1%}"] for r in slowest)  # fmt: skip
+    print_table(["#", "op", "name", "computed by", "ms", "share"], lines, title=f"the {len(slowest)} slowest")
+    facts = {"cell": record.cell.id, "operators": [asdict(row) for row in rows]}
+    _write(out, {"profile.json": json.dumps(facts, indent=1)})
+
+
 def _stopped(record: Record, folder: Path) -> bool:
     """Say why a cell did not go all the way; false for one that did."""
     failure = record.failure
