@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 import subprocess
 import sys
@@ -69,6 +70,13 @@ class Home:
         own = [f"{name}_dir={self.root / name}" for name in ("results", "reports", "cache")]
         words = [sys.executable, "-m", "harness", *overrides, *own, "measure=quick", "measure.rounds=1"]
         done = subprocess.run(words, cwd=self.root, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def look(self, *words: str) -> Ran:
+        """Run a command that looks into a run."""
+        command = [sys.executable, "-m", "harness", *words]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr, done.stderr
         return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -173,6 +181,90 @@ def test_a_gate_decides_the_exit_code_and_judging_anew_converts_nothing(
     assert done.code == code, done.err
     assert home.entries() == before
     assert {r.artifact_sha256 for r in done.records} == {r.artifact_sha256 for r in digits.records}
+
+
+QUANTIZED = [
+    "model=mobilenet_v2", "model.mobilenet_v2.training.epochs=1", "quant=[int8,ort_static,aeq_int8]",
+    "quant.int8.per_channel=[true,false]", "export=[tflite,onnx,onnx_qdq]", "export.onnx.opset=[13,15]",
+    "runtime=[xnnpack,onnxruntime]",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def quantized(home: Home) -> Ran:
+    """Quantized ONNX by two routes, options given as lists, a second opinion on TFLite."""
+    done = home.run(*QUANTIZED)
+    assert done.code == 0, done.err
+    return done
+
+
+def test_quantized_onnx_is_a_row_of_its_own_and_says_what_it_holds(quantized: Ran) -> None:
+    frame = tables.load(quantized.folder)
+    measured = frame[frame["status"].isin(MEASURED)].set_index(["quant", "export"])
+    for quant in ("int8@per_channel=true", "int8@per_channel=false", "aeq_int8"):
+        row = measured.loc[(quant, "onnx_qdq")]
+        assert row["form"] == "the integers of the TFLite file, QDQ"
+        assert row["integer_convs"] == 52
+        assert row["converted_agreement"] >= 0.995
+        assert row["converted_max_steps"] <= 1
+    for opset in (13, 15):
+        row = measured.loc[("ort_static", f"onnx@opset={opset}")]
+        assert row["opset"] == opset
+        assert row["integer_convs"] == 52
+        assert row["int8_mac_share"] == 1
+    assert set(measured.loc[[("none", "onnx_qdq")]]["form"]) == {"float32, by way of TFLite"}
+
+
+def test_a_cell_of_a_list_can_be_run_again_alone(quantized: Ran) -> None:
+    record = next(r for r in quantized.records if r.cell.id.startswith("mobilenet_v2/ort_static/onnx@opset=15/"))
+    again = config.compose(shlex.split(record.reproduce)[3:]).config
+    assert {name: one["opset"] for name, one in again.export.items()} == {"onnx": 15}
+    assert list(again.quant) == ["ort_static"]
+
+
+def test_opsets_have_a_page(quantized: Ran, home: Home) -> None:
+    page = (home.root / "reports" / quantized.folder.name / "opsets.md").read_text()
+    assert "| mobilenet_v2 | none | onnx | 13 | 15 | ✓ | ✓ |" in page.replace("\\", "")
+
+
+@pytest.mark.parametrize(
+    "cell", ["int8@per_channel=false/tflite", "int8@per_channel=false/onnx_qdq", "ort_static/onnx@opset=13"]
+)
+def test_why_goes_through_the_layers(quantized: Ran, home: Home, cell: str, tmp_path: Path) -> None:
+    done = home.look("why", str(quantized.folder), f"mobilenet_v2/{cell}", "--out", str(tmp_path))
+    assert done.code == 0, done.err
+    assert "dB" in done.out.splitlines()[1]
+    assert {"why.md", "why.svg", "why.json"} <= {path.name for path in tmp_path.iterdir()}
+    layers = json.loads((tmp_path / "why.json").read_text())["layers"]
+    assert len(layers) > 50
+    assert all(layer["sqnr_db"] > 0 for layer in layers if layer["sqnr_db"] is not None)
+    assert sum(layer["lost_db"] is not None for layer in layers) > 50
+
+
+@pytest.mark.parametrize(
+    ("cell", "word"), [("int8@per_channel=true/tflite/xnnpack", "xnnpack"), ("ort_static/onnx@opset=13", "CPU")]
+)
+def test_profile_tells_every_operator(quantized: Ran, home: Home, cell: str, word: str, tmp_path: Path) -> None:
+    done = home.look("profile", str(quantized.folder), f"mobilenet_v2/{cell}", "--runs", "3", "--out", str(tmp_path))
+    assert done.code == 0, done.err
+    assert word in done.out
+    operators = json.loads((tmp_path / "profile.json").read_text())["operators"]
+    assert sum(one["share"] for one in operators) == pytest.approx(1)
+    assert len(operators) > 50
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["why", "mobilenet_v2/none/tflite"], "is the float model itself"),
+        (["why", "mobilenet_v2/int7"], "is not in"),
+        (["profile", "mobilenet_v2/ort_static/tflite"], "unsupported at quantize: no_such_form"),
+    ],
+)
+def test_what_cannot_be_looked_into_is_one_line(quantized: Ran, home: Home, words: list[str], told: str) -> None:
+    done = home.look(words[0], str(quantized.folder), words[1])
+    assert told in done.out + done.err
+    assert done.code == (2 if done.errors else 0)
 
 
 def _facts(ran: Ran, *columns: str) -> dict[str, tuple[object, ...]]:

@@ -18,6 +18,8 @@ MEMORY_PER_WEIGHT_BYTE = 20.0
 PORTS = "harness.ports"
 """Key of the file's metadata: JSON, integer input or output → [scale, zero point], which ONNX has no place for."""
 
+ADDED = (b"_dequant", b"_prequant")
+
 
 @dataclass
 class Options:
@@ -38,9 +40,10 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
 
     if model.artifact is None:
         raise StageFailed("there is no TFLite file to start from", "no_artifact")
-    graph, path = tflite.read(model.artifact), out / "model.onnx"
+    artifact, path = _without_clashes(model.artifact, out), out / "model.onnx"
+    graph = tflite.read(artifact)
     ports = {name: graph.tensors[number] for name, number in (*graph.inputs.items(), *graph.outputs.items())}
-    proto = _newer(to_onnx.convert(lambda: _parse(model.artifact, options.opset)), options.opset)
+    proto = _newer(to_onnx.convert(lambda: _parse(artifact, options.opset)), options.opset)
     _name_ports(proto, {ports[name].name: name for name in ports})
     values: dict[str, Value] = {}
     if options.activations == "uint8":
@@ -52,11 +55,30 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
         proto.metadata_props.add(key=PORTS, value=json.dumps(scaled))
     to_onnx.write(proto, path)
     del proto
+    if artifact != model.artifact:
+        artifact.unlink()
     values |= {"opset": to_onnx.verify(path, options.opset, list(graph.inputs), list(graph.outputs))}
     return Artifact("model.onnx", values | _form(graph, path, model.recipe["scheme"]))
 
 
-def _parse(artifact: Path | None, opset: int) -> Any:
+def _without_clashes(artifact: Path, out: Path) -> Path:
+    """Return the file, or a copy of it without tensors that are named as tf2onnx names what it adds to others."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    content = flatbuffer_utils.convert_bytearray_to_object(bytearray(artifact.read_bytes()))
+    changed = False
+    for subgraph in content.subgraphs:
+        for tensor in subgraph.tensors:
+            if tensor.name.endswith(ADDED):
+                tensor.name, changed = tensor.name + b"_", True
+    if not changed:
+        return artifact
+    copy = out / "renamed.tflite"
+    copy.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(content)))
+    return copy
+
+
+def _parse(artifact: Path, opset: int) -> Any:
     """Return tf2onnx's graph of a .tflite file, not optimized yet."""
     from tf2onnx import tfonnx
 

@@ -43,6 +43,10 @@ class Values:
         """Return the keys of all computed values, in order."""
         return list(self._numbers)
 
+    def tensor_names(self) -> dict[str, str]:
+        """Return key → the tensor's own name."""
+        return {name: self.graph.tensors[number].name for name, number in self._numbers.items()}
+
     def run(self, pixels: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Return key → real values for one image, float32 (1, H, W, C)."""
         (entry,) = self._run.get_input_details()

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.errors import StageFailed
+from harness.errors import StageFailed, UserError
 from harness.quantizers.contract import Source
 
-PACKAGES: tuple[str, ...] = ()
+PACKAGES: tuple[str, ...] = ("tensorflow", "ai-edge-litert", "numpy")
 CALIBRATED = ("int8", "int8_only", "uint8_only", "int16x8")
 """Schemes that need a representative dataset."""
 
+BOUNDS = {"cosine": 0.97, "sqnr_db": 10.0, "top1_drop": 0.01}
+"""What ``deny: auto`` has to keep on images that are not the test's; others than these are not known."""
 Scheme = Literal["dynamic", "float16", "int8", "int8_only", "uint8_only", "int16x8"]
 
 
@@ -29,11 +31,16 @@ class Options:
     calibration_images: int = field(default=64, metadata={"min": 1, "max": 100_000})
     deny_ops: list[str] = field(default_factory=list)
     deny_layers: list[str] = field(default_factory=list)
+    deny: Literal["none", "auto"] = "none"
+    deny_bounds: dict[str, float] = field(default_factory=lambda: dict(BOUNDS))
+    deny_trials: int = field(default=16, metadata={"min": 2, "max": 1000})
 
 
 def refuses(options: Options, export: str) -> str | None:
     """Post-training schemes are made by the TFLite converter and by nothing else here; deny-lists for int8 alone."""
-    if (options.deny_ops or options.deny_layers) and options.scheme != "int8":
+    if unknown := sorted(options.deny_bounds.keys() - BOUNDS.keys()):
+        raise UserError(f"deny_bounds: {', '.join(unknown)} is not known; allowed: {', '.join(BOUNDS)}")
+    if (options.deny_ops or options.deny_layers or options.deny == "auto") and options.scheme != "int8":
         return (f"deny_ops and deny_layers do not work with {options.scheme}: the converter's deny-lists "
                 "give int8 with float input and output, which is the scheme int8")  # fmt: skip
     if export == "tflite":
@@ -57,7 +64,20 @@ def quantize(source: Source, options: Options, out: Path) -> dict[str, Any]:  # 
         if not found:
             raise StageFailed("the task has no calibration images", "no_calibration_images")
         recipe["calibration_images"] = min(found, options.calibration_images)
-    return recipe
+    return _repaired(source, options, recipe) if options.deny == "auto" else recipe
+
+
+def _repaired(source: Source, options: Options, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return the recipe with the layers that have to stay in float, and what was tried to find them."""
+    from dataclasses import asdict
+
+    from harness.insight.repair import repair
+
+    found = repair(source, recipe, options.deny_bounds, options.deny_trials)
+    layers = list(dict.fromkeys([*options.deny_layers, *found.layers]))
+    facts = {"denied_layers": len(layers), "deny_trials": len(found.trials), "deny_reached": found.reached}
+    notes = {"denied": layers, "trials": [asdict(one) for one in found.trials]}
+    return {**recipe, "deny_layers": layers, "facts": facts, "notes": notes}
 
 
 def _calibration_count(dataset: Path) -> int:

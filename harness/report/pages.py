@@ -1,4 +1,7 @@
-"""A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet``, ``index.html``, and ``pruning.md``."""
+"""A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet`` and ``index.html``.
+
+Where they apply, ``pruning.md`` and ``opsets.md`` as well.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import cells, html, markdown, pruning
+from harness.report import cells, html, markdown, opsets, pruning
 from harness.report.view import view
 from harness.tables.frame import frame
 from harness.tables.verdict import Thresholds
@@ -31,8 +34,9 @@ def build(
         "cells.parquet": cells.parquet(table),
         "index.html": html.page(report, table).encode("utf-8", "replace"),
     }
-    if (pruned := pruning.page(report.judged)) is not None:
-        contents["pruning.md"] = pruned.encode("utf-8", "replace")
+    for name, module in (("pruning.md", pruning), ("opsets.md", opsets)):
+        if (extra := module.page(report.judged)) is not None:
+            contents[name] = extra.encode("utf-8", "replace")
     folder = Path(out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -172,7 +172,7 @@ def _judged_value(record: Record, metric: str) -> float | None:
     """Return a value to hold against its bound; None when there is none or the cell does not claim it."""
     value = record.values.get(metric)
     options = _quant_options(record)
-    selective = options.get("deny_ops") or options.get("deny_layers")
+    selective = options.get("deny_ops") or options.get("deny_layers") or options.get("deny") == "auto"
     if not isinstance(value, int | float) or (selective and metric in _CLAIMS):
         return None
     return float(value)

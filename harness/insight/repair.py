@@ -1,0 +1,158 @@
+"""Which layers to leave in float so that an int8 artifact is close enough again: few, by what each of them loses."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.exporters import tflite as exporter
+from harness.exporters.contract import Model
+from harness.insight import errors
+from harness.insight.tflite import Values
+from harness.metrics import fidelity
+from harness.quantizers.contract import Source
+from harness.runtimes import litert
+from zoo import preprocessing
+
+LOOKED_AT = 4
+"""Images on which the layers are ranked."""
+JUDGED = 64
+"""Images, at most, on which a set of layers is judged; never from the test split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A set of layers left in float, and what came of it."""
+
+    layers: tuple[str, ...]
+    figures: Mapping[str, float]
+    enough: bool
+
+
+@dataclass(slots=True)
+class Repair:
+    """What was found."""
+
+    layers: tuple[str, ...] = ()
+    """Names of float tensors; empty when none is needed, or nothing helped."""
+    reached: bool = False
+    trials: list[Trial] = field(default_factory=list)
+
+
+def smallest(ranked: Sequence[str], enough: Callable[[tuple[str, ...]], bool], most: int) -> tuple[str, ...] | None:
+    """Return a small set of layers that is enough, None when none was found within ``most`` trials.
+
+    First the shortest beginning of the ranking that is enough, by doubling and halving; then each of its members is
+    left out in turn, the least suspicious first, as long as trials remain.
+    """
+    left = most
+
+    def try_(layers: tuple[str, ...]) -> bool:
+        nonlocal left
+        left -= 1
+        return enough(layers)
+
+    if try_(()):
+        return ()
+    low, high = 0, 1
+    while left and not try_(tuple(ranked[:high])):
+        low, high = high, min(2 * high, len(ranked))
+        if low == high:
+            return None
+    if not left:
+        return None
+    while left and high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if try_(tuple(ranked[:middle])) else (middle, high)
+    kept = list(ranked[:high])
+    for layer in reversed(ranked[: high - 1]):  # without the last one it was not enough
+        if not left:
+            break
+        fewer = [one for one in kept if one != layer]
+        kept = fewer if try_(tuple(fewer)) else kept
+    return tuple(kept)
+
+
+def repair(source: Source, recipe: Mapping[str, Any], bounds: Mapping[str, float], most: int) -> Repair:
+    """Find layers for ``deny_layers`` so that the artifact keeps ``bounds``: ``cosine``, ``sqnr_db``, ``top1_drop``.
+
+    Raises what the converter raises.
+    """
+    model = Model(source.saved_model, source.info, dict(recipe), source.dataset / "calibration_images.npy")
+    with tempfile.TemporaryDirectory() as folder:
+        root, found = Path(folder), Repair()
+        ranked = _ranked(model, root)
+        judge = _Judge(source, model.info)
+
+        def enough(layers: tuple[str, ...]) -> bool:
+            source.progress(len(found.trials) / most, f"{len(layers)} layers in float")
+            figures = judge(_converted(replace(model, recipe={**recipe, "deny_layers": list(layers)}), root))
+            good = all(_keeps(name, figures[name], bound) for name, bound in bounds.items() if name in figures)
+            found.trials.append(Trial(layers, figures, good))
+            return good
+
+        layers = smallest(ranked, enough, most)
+        found.reached = layers is not None
+        found.layers = layers or ()
+        return found
+
+
+def _keeps(name: str, value: float, bound: float) -> bool:
+    return value <= bound if name == "top1_drop" else value >= bound
+
+
+def _converted(model: Model, root: Path) -> Path:
+    return root / exporter.export(model, exporter.Options(), root).file
+
+
+def _ranked(model: Model, root: Path) -> list[str]:
+    """Return the names of the float graph's values, those in whose making most is lost first."""
+    floating = Values(_converted(replace(model, recipe={"scheme": "none"}), root))
+    quantized = Values(_converted(model, root))
+    common = [name for name in quantized.names() if name in set(floating.names())]
+    sums: dict[str, errors.Sums] = {}
+    for image in np.load(model.calibration, mmap_mode="r")[:LOOKED_AT]:
+        pixels = preprocessing.apply(image[None], model.info["preprocessing"])
+        reference, own = floating.run(pixels), quantized.run(pixels)
+        for name in common:
+            if reference[name].shape == own[name].shape:
+                sums.setdefault(name, errors.Sums()).add(reference[name], own[name])
+    layers = errors.layers(sums, quantized.about())
+    raw = floating.tensor_names()
+    return [raw[one.name] for one in errors.worst(layers, len(layers))]
+
+
+class _Judge:
+    """Holds an artifact against the float model, and against labels where the task has them."""
+
+    def __init__(self, source: Source, info: Mapping[str, Any]) -> None:
+        from zoo import saved_model
+
+        labelled = (source.dataset / "train_labels.npy").is_file() and bool(info["classes"])
+        kind = "train" if labelled else "calibration"
+        images = np.load(source.dataset / f"{kind}_images.npy", mmap_mode="r")
+        chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:JUDGED])
+        self._pixels = [preprocessing.apply(images[i : i + 1], info["preprocessing"]) for i in chosen]
+        self._labels = np.load(source.dataset / "train_labels.npy")[chosen] if labelled else None
+        self._primary: str = info["primary"]
+        loaded = saved_model.load(source.saved_model)
+        outputs = (saved_model.run(loaded, info["input"]["name"], one)[self._primary] for one in self._pixels)
+        self._reference: NDArray[np.float32] = np.concatenate(list(outputs))
+
+    def __call__(self, path: Path) -> dict[str, float]:
+        """Return cosine, SQNR, agreement and, with labels, the drop of top-1."""
+        session = litert.open_session(path, litert.Options(delegate="xnnpack"), 2)
+        scores = np.concatenate([session.run(one)[self._primary] for one in self._pixels])
+        values, _, _ = fidelity.compare({"o": scores}, {"o": self._reference}, "o")
+        known = ("cosine", "sqnr_db", "agreement")
+        figures: dict[str, float] = {name: float(values[name] or 0) for name in known if name in values}
+        if self._labels is not None and scores.ndim == 2:
+            before, after = (float((one.argmax(1) == self._labels).mean()) for one in (self._reference, scores))
+            figures["top1_drop"] = before - after
+        return figures

@@ -1,0 +1,88 @@
+"""The smallest set of layers in float: the search itself, and on a net with one layer that one scale cannot bear."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.insight.repair import smallest
+from harness.quantizers import ptq
+from harness.quantizers.contract import Source
+
+LAYERS = [f"layer{number}" for number in range(20)]
+
+
+@given(st.sets(st.sampled_from(LAYERS), max_size=4), st.permutations(LAYERS))
+def test_with_enough_trials_exactly_the_guilty_are_found(guilty: set[str], ranked: list[str]) -> None:
+    found = smallest(ranked, lambda layers: guilty <= set(layers), most=100)
+    assert found is not None
+    assert set(found) == guilty
+
+
+@given(st.sets(st.sampled_from(LAYERS), max_size=4), st.permutations(LAYERS), st.integers(2, 12))
+def test_trials_are_counted_and_what_is_found_is_enough(guilty: set[str], ranked: list[str], most: int) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def enough(layers: tuple[str, ...]) -> bool:
+        asked.append(layers)
+        return guilty <= set(layers)
+
+    found = smallest(ranked, enough, most)
+    assert len(asked) <= most
+    assert found is None or guilty <= set(found)
+
+
+def test_what_no_set_mends_is_given_up() -> None:
+    assert smallest(LAYERS, lambda layers: False, most=50) is None
+
+
+@pytest.fixture
+def source(exported: dict[str, Path], images: Any, tmp_path: Path) -> Source:
+    """The net as the source stage leaves it, without labels."""
+    root = exported["tflite none"].parents[2]
+    np.save(tmp_path / "calibration_images.npy", images)
+    (tmp_path / "saved_model").symlink_to(root / "saved_model")
+    info = {
+        "input": {"name": "image", "shape": [1, 16, 16, 3]},
+        "outputs": [{"name": "predictions", "shape": [1, 4]}],
+        "classes": None,
+        "preprocessing": "tf",
+        "primary": "predictions",
+    }
+    (tmp_path / "source.json").write_text(json.dumps(info))
+    return Source(tmp_path, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of the converter's own debugger, about its interpreter
+def test_the_guilty_layer_is_left_in_float_and_the_rest_is_int8(source: Source, tmp_path: Path) -> None:
+    options = ptq.Options("int8", per_channel=False, deny="auto", deny_bounds={"sqnr_db": 75.0, "cosine": 0.99})
+    recipe = ptq.quantize(source, options, tmp_path)
+    trials = recipe["notes"]["trials"]
+    assert trials[0]["layers"] == ()
+    assert recipe["facts"]["deny_trials"] == len(trials) <= 16
+    assert recipe["facts"]["deny_reached"]
+    assert 1 <= len(recipe["deny_layers"]) <= 3
+    assert any("broken" in name or "after" in name for name in recipe["deny_layers"])
+    best = next(one for one in trials if list(one["layers"]) == recipe["deny_layers"])
+    assert best["enough"]
+    assert best["figures"]["sqnr_db"] >= 75 > trials[0]["figures"]["sqnr_db"]
+
+
+def test_nothing_is_denied_where_nothing_is_lost(source: Source, tmp_path: Path) -> None:
+    options = ptq.Options("int8", deny="auto", deny_bounds={"cosine": 0.5})
+    recipe = ptq.quantize(source, options, tmp_path)
+    assert recipe["deny_layers"] == []
+    assert recipe["facts"] == {"denied_layers": 0, "deny_trials": 1, "deny_reached": True}
+
+
+def test_mistakes_are_told() -> None:
+    with pytest.raises(UserError, match=r"deny_bounds: beauty is not known; allowed: cosine, sqnr_db, top1_drop"):
+        ptq.refuses(ptq.Options("int8", deny_bounds={"beauty": 1.0}), "tflite")
+    assert "int8" in (ptq.refuses(ptq.Options("dynamic", deny="auto"), "tflite") or "")
