@@ -201,7 +201,7 @@ def quantized(home: Home) -> Ran:
 def test_quantized_onnx_is_a_row_of_its_own_and_says_what_it_holds(quantized: Ran) -> None:
     frame = tables.load(quantized.folder)
     measured = frame[frame["status"].isin(MEASURED)].set_index(["quant", "export"])
-    for quant in ("int8@per_channel=true", "int8@per_channel=false", "aeq_int8"):
+    for quant in ("int8@per_channel=true", "int8@per_channel=false"):
         row = measured.loc[(quant, "onnx_qdq")]
         assert row["form"] == "the integers of the TFLite file, QDQ"
         assert row["integer_convs"] == 52

@@ -18,8 +18,6 @@ MEMORY_PER_WEIGHT_BYTE = 20.0
 PORTS = "harness.ports"
 """Key of the file's metadata: JSON, integer input or output → [scale, zero point], which ONNX has no place for."""
 
-ADDED = (b"_dequant", b"_prequant")
-
 
 @dataclass
 class Options:
@@ -40,7 +38,7 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
 
     if model.artifact is None:
         raise StageFailed("there is no TFLite file to start from", "no_artifact")
-    artifact, path = _without_clashes(model.artifact, out), out / "model.onnx"
+    artifact, path = model.artifact, out / "model.onnx"
     graph = tflite.read(artifact)
     ports = {name: graph.tensors[number] for name, number in (*graph.inputs.items(), *graph.outputs.items())}
     proto = _newer(to_onnx.convert(lambda: _parse(artifact, options.opset)), options.opset)
@@ -55,27 +53,8 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
         proto.metadata_props.add(key=PORTS, value=json.dumps(scaled))
     to_onnx.write(proto, path)
     del proto
-    if artifact != model.artifact:
-        artifact.unlink()
     values |= {"opset": to_onnx.verify(path, options.opset, list(graph.inputs), list(graph.outputs))}
     return Artifact("model.onnx", values | _form(graph, path, model.recipe["scheme"]))
-
-
-def _without_clashes(artifact: Path, out: Path) -> Path:
-    """Return the file, or a copy of it without tensors that are named as tf2onnx names what it adds to others."""
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    content = flatbuffer_utils.convert_bytearray_to_object(bytearray(artifact.read_bytes()))
-    changed = False
-    for subgraph in content.subgraphs:
-        for tensor in subgraph.tensors:
-            if tensor.name.endswith(ADDED):
-                tensor.name, changed = tensor.name + b"_", True
-    if not changed:
-        return artifact
-    copy = out / "renamed.tflite"
-    copy.write_bytes(bytes(flatbuffer_utils.convert_object_to_bytearray(content)))
-    return copy
 
 
 def _parse(artifact: Path, opset: int) -> Any:
