@@ -128,7 +128,7 @@ def show_command(args: list[str]) -> int:
         _print_block("failure", {k: v for k, v in asdict(record.failure).items() if v not in ("", False)})
     _print_block("values", dict(sorted(record.values.items())))
     _print_block("no value", dict(sorted(record.missing.items())))
-    _print_block("details", {k: v for k, v in record.details.items() if k != "files"})
+    _print_block("details", {k: v for k, v in record.details.items() if k not in ("files", "made_from")})
     _print_block("options", record.options)
     files = {**record.logs, **record.details.get("files", {})}
     _print_block("files", {k: str(folder / v) for k, v in files.items()})
