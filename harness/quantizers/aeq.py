@@ -20,7 +20,7 @@ MEMORY_PER_WEIGHT_BYTE = 10.0
 class Options:
     """See ``conf/quant/aeq_int8.yaml``."""
 
-    kind: Literal["static", "dynamic"]
+    kind: Literal["static", "dynamic"] = "static"
     float_depthwise: bool = False
     calibration_images: int = field(default=64, metadata={"min": 1, "max": 100_000})
 
