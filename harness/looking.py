@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import ArgumentParser
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,9 @@ FLOAT = "none"
 
 def why_command(args: list[str]) -> int:
     """Print where a cell's numbers go wrong, layer by layer; table, picture and JSON go to a folder."""
-    words = parser("why")
-    words.add_argument("run", help="folder or name of a run")
-    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words = _words("why")
     words.add_argument("--images", type=int, default=8, help="how many evaluation images (default: 8)")
     words.add_argument("--floor-db", type=float, default=10.0, help="a layer under this is broken (default: 10)")
-    words.add_argument("--out", type=Path, help="folder to write to; default: reports/<run>/why/<cell>")
     given = words.parse_args(args)
     folder, record = find_cell(given.run, given.cell)
     if _stopped(record, folder):
@@ -32,29 +30,37 @@ def why_command(args: list[str]) -> int:
     reference = _reference(folder, record)
     inputs = {"artifact": _made(record, "export"), "float": _made(reference, "export")}
     inputs |= {name: _made(record, name) for name in ("source", "dataset")}
-    out = given.out or Path("reports") / folder.name / "why" / record.cell.id.replace("/", "__")
     images = max(1, min(given.images, int(record.values.get("images") or given.images)))
-    _tell(record, reference, _layers(inputs, images), images, given.floor_db, out)
+    _tell(record, reference, _layers(inputs, images), images, given.floor_db, _out(given.out, folder, "why", record))
     return 0
 
 
 def profile_command(args: list[str]) -> int:
     """Print where the time of a cell goes, operator by operator, inside and outside the delegate."""
-    words = parser("profile")
-    words.add_argument("run", help="folder or name of a run")
-    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words = _words("profile")
     words.add_argument("--runs", type=int, default=50, help="inferences that count (default: 50)")
     words.add_argument("--top", type=int, default=10, help="operators to print (default: 10)")
-    words.add_argument("--out", type=Path, help="folder to write to; default: reports/<run>/profile/<cell>")
     given = words.parse_args(args)
     folder, record = find_cell(given.run, given.cell)
     if _stopped(record, folder):
         return 0
     options = {"runtime": record.options["runtime"], "threads": record.cell.threads, "runs": max(1, given.runs)}
     rows = _profiled(record, options)
-    out = given.out or Path("reports") / folder.name / "profile" / record.cell.id.replace("/", "__")
-    _tell_profile(record, rows, max(1, given.top), out)
+    _tell_profile(record, rows, max(1, given.top), _out(given.out, folder, "profile", record))
     return 0
+
+
+def _words(name: str) -> ArgumentParser:
+    """Return the parser of a command on one cell of a run that writes into a folder."""
+    words = parser(name)
+    words.add_argument("run", help="folder or name of a run")
+    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words.add_argument("--out", type=Path, help=f"folder to write to; default: reports/<run>/{name}/<cell>")
+    return words
+
+
+def _out(given: Path | None, folder: Path, name: str, record: Record) -> Path:
+    return given or Path("reports") / folder.name / name / record.cell.id.replace("/", "__")
 
 
 def _profiled(record: Record, options: dict[str, Any]) -> list[Any]:
