@@ -6,7 +6,6 @@ advises static quantization for convolutional nets.
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,11 +54,9 @@ def rewrite(model: Model, out: Path) -> Artifact:
     if not wanted:
         raise StageFailed(f"the model has no {' and no '.join(OPERATORS)}", "nothing_to_quantize")
     path = out / "model.onnx"
-    with tempfile.TemporaryDirectory(dir=out) as folder:
-        prepared = Path(folder, "prepared.onnx")
-        ort.quant_pre_process(str(model.artifact), str(prepared), skip_symbolic_shape=True)
+    with to_onnx.prepared(model.artifact, out) as prepared:
         ort.quantize_dynamic(
-            str(prepared),
+            prepared,
             str(path),
             op_types_to_quantize=list(OPERATORS),
             per_channel=model.recipe["per_channel"],

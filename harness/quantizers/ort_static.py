@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -71,11 +70,9 @@ def rewrite(model: Model, out: Path) -> Artifact:
     if model.artifact is None:
         raise StageFailed("there is no ONNX file to start from", "no_artifact")
     kinds = {"uint8": ort.QuantType.QUInt8, "int8": ort.QuantType.QInt8}
-    with tempfile.TemporaryDirectory(dir=out) as folder:
-        prepared = Path(folder, "prepared.onnx")
-        ort.quant_pre_process(str(model.artifact), str(prepared), skip_symbolic_shape=True)
+    with to_onnx.prepared(model.artifact, out) as prepared:
         ort.quantize_static(
-            str(prepared),
+            prepared,
             str(path),
             _reader(model),
             quant_format=ort.QuantFormat.QDQ if recipe["form"] == "qdq" else ort.QuantFormat.QOperator,
