@@ -13,8 +13,8 @@ from harness.errors import UserError
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("quant=", ["quant: ''", "allowed: all, dynamic"]),
-        ("quant=null", ["quant: None is no name (override 'quant=null')", "allowed: all, dynamic"]),
+        ("quant=", ["quant: ''", "allowed: aeq_dynamic, aeq_dynamic_dw"]),
+        ("quant=null", ["quant: None is no name (override 'quant=null')", "allowed: aeq_dynamic, aeq_dynamic_dw"]),
         ("model=3", ["model: 3 is no name", "allowed: all"]),
         ("runtime=[cpu,[xnnpack]]", ["runtime: ['xnnpack'] is no name"]),
         ("export={a: 1}", ["export: {'a': 1} is no name"]),
