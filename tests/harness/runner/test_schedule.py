@@ -49,8 +49,14 @@ def run(tmp_path: Path, *more: str) -> schedule.Run:
 
 
 def command(tmp_path: Path, *more: str) -> subprocess.Popen[bytes]:
-    with (tmp_path / "out").open("ab") as out, (tmp_path / "err").open("ab") as err:
-        return subprocess.Popen([sys.executable, "-m", "harness", *overrides(tmp_path, *more)], stdout=out, stderr=err)
+    words = [sys.executable, "-m", "harness", *overrides(tmp_path, *more)]
+    # a shell lets what it starts in the background ignore Ctrl-C, the tests as well; the command under test must not
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with (tmp_path / "out").open("ab") as out, (tmp_path / "err").open("ab") as err:
+            return subprocess.Popen(words, stdout=out, stderr=err)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def journal(stages: Path) -> Counter[str]:
