@@ -106,13 +106,15 @@ def _between(graph: Graph, node: Node) -> Arithmetic | None:
     return None if not dtypes or dtypes & FLOATS else _of_dtypes(dtypes)
 
 
-def _goes_to_quantize(graph: Graph, number: int, depth: int = 0) -> bool:
-    """Return whether every reader of a tensor quantizes it, at most one activation function in between."""
+def _goes_to_quantize(graph: Graph, number: int, activations: int = 1, movers: int = 4) -> bool:
+    """Return whether every reader of a tensor quantizes it, with at most so many other operators in between."""
     readers = graph.consumers.get(number, [])
     if not readers or number in graph.outputs.values():
         return False
     return all(
         reader.op == "QuantizeLinear"
-        or (reader.op in ACTIVATIONS and depth == 0 and _goes_to_quantize(graph, reader.outputs[0], 1))
+        or (reader.op in ACTIVATIONS and activations and _goes_to_quantize(graph, reader.outputs[0], 0, movers))
+        or (reader.op in MOVES and movers and reader.outputs
+            and _goes_to_quantize(graph, reader.outputs[0], activations, movers - 1))
         for reader in readers
-    )
+    )  # fmt: skip

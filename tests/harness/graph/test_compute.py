@@ -73,6 +73,16 @@ def test_qdq_activation_belongs_to_its_convolution() -> None:
     assert (of(graph, "conv"), of(graph, "tail0")) == ("int8", "int8")
 
 
+@pytest.mark.parametrize("tail", [("Squeeze", "QuantizeLinear"), ("Relu", "Reshape", "Squeeze", "QuantizeLinear")])
+def test_qdq_moving_numbers_about_before_rounding_changes_nothing(tail: tuple[str, ...]) -> None:
+    assert of(qdq(tail=tail), "conv") == "int8"
+
+
+def test_qdq_two_activations_or_a_long_way_to_the_rounding_are_not_one_kernel() -> None:
+    assert of(qdq(tail=("Relu", "Clip", "QuantizeLinear")), "conv") == "float"
+    assert of(qdq(tail=(*["Reshape"] * 9, "QuantizeLinear")), "conv") == "float"
+
+
 def test_qdq_other_operator_in_between_is_float() -> None:
     graph = qdq(tail=("Sigmoid", "QuantizeLinear"))
     assert (of(graph, "conv"), of(graph, "tail0")) == ("float", "float")
