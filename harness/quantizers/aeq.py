@@ -14,6 +14,8 @@ from harness.quantizers.contract import Source
 PACKAGES: tuple[str, ...] = ("ai-edge-quantizer", "ai-edge-litert", "numpy")
 REWRITES = True
 MEMORY_PER_WEIGHT_BYTE = 10.0
+_CODE_ELSEWHERE = 127
+"""Of ``OperatorCode.deprecated_builtin_code``: the code does not fit, read ``builtin_code``."""
 
 
 @dataclass
@@ -59,9 +61,35 @@ def rewrite(model: Model, out: Path) -> Artifact:
     made = work.quantize(found).quantized_model
     if made is None:
         raise StageFailed("ai-edge-quantizer gave no model", "no_model")
-    (out / "model.tflite").write_bytes(bytes(made))
+    (out / "model.tflite").write_bytes(_plain(bytes(made)))
     kept = ", depthwise convolutions in float" if model.recipe["float_depthwise"] else ""
     return Artifact("model.tflite", {"form": f"{model.recipe['kind']} by ai-edge-quantizer{kept}"})
+
+
+def _plain(content: bytes) -> bytes:
+    """Return the file as other tools expect it, inputs and outputs named as in the signature.
+
+    ai-edge-quantizer puts the weights behind the flatbuffer, where only LiteRT looks for them; leaves the older of an
+    operator's two code fields empty, which older readers (tf2onnx) take for ADD; and gives the name of an output to
+    its integers, and to its float form one that tf2onnx makes itself.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = content[buffer.offset : buffer.offset + buffer.size]
+            buffer.offset = buffer.size = 0
+    for code in model.operatorCodes:
+        code.deprecatedBuiltinCode = min(max(code.builtinCode, code.deprecatedBuiltinCode), _CODE_ELSEWHERE)
+    for signature in model.signatureDefs or []:
+        tensors = model.subgraphs[signature.subgraphIndex].tensors
+        for entry in [*signature.inputs, *signature.outputs]:
+            for tensor in tensors:
+                tensor.name += b"_quantized" if tensor.name == entry.name else b""
+            tensors[entry.tensorIndex].name = entry.name
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _recipe(static: bool, float_depthwise: bool) -> Any:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from harness.errors import StageFailed
+from harness.exporters import onnx_qdq
 from harness.exporters import tflite as exporter
 from harness.exporters.contract import Model
 from harness.metrics import audit
 from harness.quantizers import aeq
 from harness.quantizers.contract import Source
-from harness.runtimes import litert
+from harness.runtimes import litert, onnxruntime
 from zoo import preprocessing
 
 
@@ -70,3 +71,19 @@ def test_it_takes_tflite_and_says_what_is_missing(floating: Model, source: Sourc
     recipe = aeq.quantize(source, aeq.Options("dynamic"), tmp_path)
     with pytest.raises(StageFailed, match="no TFLite file"):
         aeq.rewrite(replace(floating, recipe=recipe, artifact=None), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Warning. Enabling:UserWarning")
+def test_static_goes_on_to_onnx_and_says_the_same_there(floating: Model, source: Source, tmp_path: Path) -> None:
+    """Weights behind the flatbuffer, empty code fields and taken names are what tf2onnx cannot read."""
+    recipe = aeq.quantize(source, aeq.Options("static"), tmp_path)
+    file = tmp_path / aeq.rewrite(replace(floating, recipe=recipe), tmp_path).file
+    made = onnx_qdq.export(replace(floating, artifact=file, recipe=recipe), onnx_qdq.Options(), tmp_path)
+    sessions = (
+        litert.open_session(file, litert.Options(delegate="xnnpack"), 1),
+        onnxruntime.open_session(tmp_path / made.file, onnxruntime.Options(), 1),
+    )
+    images = preprocessing.apply(np.load(source.dataset / "eval_images.npy"), "tf")[:50]
+    ours, theirs = (np.concatenate([one.run(image[None])["predictions"] for image in images]) for one in sessions)
+    assert made.values["quantization_kept"]
+    assert np.abs(ours - theirs).max() <= 1.01 / 256
