@@ -86,7 +86,7 @@ def _asked_for(graph: Graph, node: Node) -> Arithmetic | None:
         return _of_dtypes({graph.tensors[number].dtype for number in node.inputs if number >= 0} - FLOATS)
     if node.op in ACTIVATIONS and node.inputs:
         before = graph.producers.get(node.inputs[0])
-        if before is not None and before.op in MAC_OPS:
+        if before is not None and before.op not in CONVERSIONS and before.op not in MOVES:
             return _between(graph, before)
     return _between(graph, node)
 

@@ -34,6 +34,8 @@ from harness.runner.failures import first_stage, from_exception
 
 ADDRESS_HEADROOM = 8 * 2**30
 """Bytes of address space on top of the memory limit: TensorFlow maps far more than it uses."""
+CALLS_DEEP = 10_000
+"""Python's recursion limit: Keras walks a graph call by call, and EfficientNetV2L's has more than 1,000 in a row."""
 STAGE_PATH = "HARNESS_STAGE_PATH"
 """Environment variable: a folder of ``<kind>.py`` that wins over ``harness.stages``; for tests."""
 _PR_SET_PDEATHSIG = 1
@@ -118,6 +120,7 @@ def _confine(options: argparse.Namespace) -> None:
             os._exit(1)  # it died before we asked to be told
     if options.memory is not None:
         _limit(resource.RLIMIT_AS, options.memory + ADDRESS_HEADROOM)
+    sys.setrecursionlimit(CALLS_DEEP)
     if options.file is not None:
         _limit(resource.RLIMIT_FSIZE, options.file)
     _limit(resource.RLIMIT_CORE, 0)

@@ -83,6 +83,13 @@ def test_qdq_two_activations_or_a_long_way_to_the_rounding_are_not_one_kernel() 
     assert of(qdq(tail=(*["Reshape"] * 9, "QuantizeLinear")), "conv") == "float"
 
 
+def test_qdq_activation_behind_a_sum_belongs_to_the_sum() -> None:
+    graph = qdq(tail=("Relu", "QuantizeLinear"))
+    nodes = tuple(Node("Add", n.name, n.inputs, n.outputs) if n.op == "Conv" else n for n in graph.nodes)
+    made = Graph("onnx", nodes, graph.tensors, graph.inputs, graph.outputs)
+    assert (of(made, "conv"), of(made, "tail0")) == ("int8", "int8")
+
+
 def test_qdq_other_operator_in_between_is_float() -> None:
     graph = qdq(tail=("Sigmoid", "QuantizeLinear"))
     assert (of(graph, "conv"), of(graph, "tail0")) == ("float", "float")

@@ -174,7 +174,7 @@ def test_limits_are_taken_on(tmp_path: Path, stage: Any, talk: Talk) -> None:
         import resource
         return Outcome({name: resource.getrlimit(getattr(resource, name))[1]
                         for name in ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CORE")}
-                       | {"cpus": len(os.sched_getaffinity(0))})
+                       | {"cpus": len(os.sched_getaffinity(0)), "calls": sys.getrecursionlimit()})
     """)  # fmt: skip
     made, path = job(tmp_path, "tells")
     cpu = min(os.sched_getaffinity(0))
@@ -183,6 +183,7 @@ def test_limits_are_taken_on(tmp_path: Path, stage: Any, talk: Talk) -> None:
     assert values["RLIMIT_AS"] == 2**30 + worker.ADDRESS_HEADROOM
     assert values["RLIMIT_FSIZE"] == 2**20
     assert (values["RLIMIT_CORE"], values["cpus"]) == (0, 1)
+    assert values["calls"] == worker.CALLS_DEEP
 
 
 def test_a_limit_that_is_lower_already_stays(monkeypatch: pytest.MonkeyPatch) -> None:
