@@ -11,11 +11,13 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 from harness.errors import StageFailed
 
+HARD_SWISH_SINCE = 14
 TF2ONNX_OPSETS = (13, 18)
 """The lowest that has scales per channel, and the highest that tf2onnx writes."""
 
@@ -44,6 +46,30 @@ def convert(parse: Callable[[], Any]) -> Any:
 
 def _later(*_: Any) -> None:
     """Stand in for ``Graph.update_proto`` between optimizer passes: ``make_model`` calls the real one at the end."""
+
+
+def spell_hard_swish(proto: Any, opset: int) -> int:
+    """Write HardSwish as x · HardSigmoid(x) below opset 14, which knows no other; return how many there were.
+
+    tf2onnx gives TFLite's HARD_SWISH the newer name at any opset.
+    """
+    from onnx import helper
+
+    if opset >= HARD_SWISH_SINCE:
+        return 0
+    nodes, changed = [], 0
+    for node in proto.graph.node:
+        if node.op_type != "HardSwish" or node.domain not in ("", "ai.onnx"):
+            nodes.append(copy(node))
+            continue
+        changed += 1
+        gate = f"{node.output[0]}__gate"
+        nodes.append(helper.make_node("HardSigmoid", node.input, [gate], name=gate, alpha=1 / 6, beta=0.5))
+        nodes.append(helper.make_node("Mul", [node.input[0], gate], node.output, name=node.name))
+    if changed:
+        del proto.graph.node[:]
+        proto.graph.node.extend(nodes)
+    return changed
 
 
 def write(proto: Any, path: Path) -> None:

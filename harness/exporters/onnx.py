@@ -53,9 +53,9 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
 
 def _as_trained(proto: Any, options: Options) -> dict[str, Value]:
     """Write the kernels of a model that was trained for int8 as asked; say what the file holds."""
-    from harness.qdq import kernels, pooled
+    from harness.qdq import kernels, rounded
 
-    pooled.apply(proto)
+    rounded.apply(proto)
     if options.trained_kernels == "float":
         return {"form": "float32 kernels on an int8 grid, between roundings to uint8"}
     found = kernels.apply(proto)

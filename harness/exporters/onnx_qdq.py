@@ -42,6 +42,7 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
     graph = tflite.read(artifact)
     ports = {name: graph.tensors[number] for name, number in (*graph.inputs.items(), *graph.outputs.items())}
     proto = _newer(to_onnx.convert(lambda: _parse(artifact, options.opset)), options.opset)
+    to_onnx.spell_hard_swish(proto, options.opset)
     _name_ports(proto, {ports[name].name: name for name in ports})
     values: dict[str, Value] = {}
     if options.activations == "uint8":

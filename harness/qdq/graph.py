@@ -51,6 +51,33 @@ class Names:
         found: NDArray[Any] = numpy_helper.to_array(self.constants[name])
         return found
 
+    def grid(self, name: str) -> tuple[str, str] | None:
+        """Return the names of the one scale and zero point of the integers that a value was made from.
+
+        None when there is not one: it was computed in float, has a scale for each channel, or a concatenation brings
+        different grids together.
+        """
+        node = self.producers.get(name)
+        while node is not None and node.op_type in HANDED_ON and node.op_type != "Concat":
+            node = self.producers.get(node.input[0])
+        if node is None:
+            return None
+        if node.op_type == "Concat":
+            grids = [self.grid(one) for one in node.input]
+            same = all(one is not None and self._equal(one, grids[0]) for one in grids)
+            return grids[0] if same else None
+        if node.op_type != DEQUANTIZE or len(node.input) < 3:
+            return None
+        scale = self.value(node.input[1])
+        return (node.input[1], node.input[2]) if scale is not None and scale.ndim == 0 else None
+
+    def _equal(self, one: tuple[str, str], other: tuple[str, str] | None) -> bool:
+        """Return whether two grids are the same numbers."""
+        if one == other or other is None:
+            return other is not None
+        pairs = [(self.value(a), self.value(b)) for a, b in zip(one, other, strict=True)]
+        return all(a is not None and b is not None and a.dtype == b.dtype and a == b for a, b in pairs)
+
     def add(self, name: str, values: NDArray[Any]) -> str:
         """Add a constant unless there is one of that name; return the name."""
         from onnx import numpy_helper

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.qdq.graph import DEQUANTIZE, HANDED_ON, Names
+from harness.qdq.graph import DEQUANTIZE, Names
 
 LEVELS = 127
 TOLERANCE = 0.02
@@ -91,11 +91,9 @@ def on_grid(kernel: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], N
 
 def _input_scale(name: str, names: Names) -> float | None:
     """Return the one scale of the integers that a value was made from, None when it is no such value."""
-    node = names.producers.get(name)
-    while node is not None and node.op_type in HANDED_ON and node.op_type != "Concat":
-        node = names.producers.get(node.input[0])
-    scale = names.value(node.input[1]) if node is not None and node.op_type == DEQUANTIZE else None
-    return float(scale) if scale is not None and scale.ndim == 0 else None
+    grid = names.grid(name)
+    scale = names.value(grid[0]) if grid is not None else None
+    return None if scale is None else float(scale)
 
 
 def _dequantized(

@@ -1,29 +1,42 @@
-"""A report as one HTML page: self-contained, no script, nothing fetched, everything escaped."""
+"""A report as one HTML page: self-contained, nothing fetched, everything escaped, its own scripts and no others.
+
+Matrix, summary and failures are plain HTML and need no script. Filters, details and plots are ``templates/*.js`` on
+the data of ``payload``; Plotly lies in the page compressed (4.8 MB become 1.9), unpacked when plots come into view.
+"""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.report.cells import rows
+from harness.report.matrix import Entry
+from harness.report.payload import payload, script_text
 from harness.report.shown import LEGEND, SYMBOLS, bounds_text
 from harness.report.view import View
+from harness.tables.verdict import Judged
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_SCRIPTS = ("page.js", "details.js", "plots.js")
 
 
-def page(view: View, table: pd.DataFrame) -> str:
-    """Return the whole page for a report and its table of cells (``tables.frame``)."""
+def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
+    """Return the whole page for a report and its table of cells (``tables.frame``), to be written into ``out_dir``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
 
+    plotly = get_plotlyjs()
     style = "\n" + (_TEMPLATES / "style.css").read_text("utf-8")
-    head, body, left_out = rows(table)
+    script = "\n" + "\n".join((_TEMPLATES / name).read_text("utf-8") for name in _SCRIPTS)
+    places = {_place(j): str(number) for number, j in enumerate(view.judged)}
     jinja = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -33,12 +46,37 @@ def page(view: View, table: pd.DataFrame) -> str:
     )
     return jinja.get_template("index.html.j2").render(
         view=view,
-        style=Markup(style),  # our own file; the page's policy allows no other
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        style=Markup(style),  # our own files; the page's policy allows no others
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+        empty_hash=_hash(""),  # Plotly adds an empty style element, and its rules one by one
+        data=Markup(script_text(payload(view.judged, table, view.folders, out_dir))),
+        plotly=Markup(base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode()),
+        map_styles=_map_styles(plotly),
+        numbers=lambda entry: _numbers(entry, places),
         legend=LEGEND,
         symbols=SYMBOLS,
-        head=head,
-        body=body,
-        left_out=left_out,
         bounds_text=bounds_text,
     )
+
+
+def _hash(text: str) -> str:
+    """Return what a Content-Security-Policy calls a text by."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _place(j: Judged) -> tuple[str, str, str]:
+    return j.record.run, j.record.cell.task, j.record.cell.id
+
+
+def _numbers(entry: Entry, places: dict[tuple[str, str, str], str]) -> str:
+    """Return the rows of the cells behind a field, as ``3 4``."""
+    cells: Sequence[Judged] = entry.judged
+    return " ".join(places[_place(j)] for j in cells)
+
+
+def _map_styles(plotly: str) -> str:
+    """Return the id under which Plotly looks whether the styles of its maps are in the page; it adds them otherwise."""
+    found = re.search(r'getElementById\("([0-9a-f]{64})"\)', plotly)
+    return found[1] if found else ""

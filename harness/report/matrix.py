@@ -20,6 +20,8 @@ class Entry:
     verdict: str
     """``clean``, ``degraded``, ``fails``, ``n/a``, or ``absent`` when the run has no such cell."""
     shown: Shown
+    judged: tuple[Judged, ...] = ()
+    """The cells behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class MatrixRow:
     """All entries of one model."""
 
     label: str
+    family: str
     entries: tuple[Entry, ...]
 
 
@@ -78,7 +81,10 @@ def matrix(judged: Sequence[Judged], names: Labels, notes: Notes) -> Matrix:
     rows: dict[str, dict[tuple[str, str], list[Judged]]] = defaultdict(lambda: defaultdict(list))
     for j in sorted(judged, key=lambda j: model_key(j.record.cell)):
         rows[names.model(j.record.cell)][_column(j)].append(j)
-    made = (MatrixRow(label, tuple(entry(row[c], names, notes) for c in columns)) for label, row in rows.items())
+    made = []
+    for label, row in rows.items():
+        family = next(iter(row.values()))[0].record.cell.family
+        made.append(MatrixRow(label, family, tuple(entry(row[c], names, notes) for c in columns)))
     return Matrix(tuple(columns), tuple(made), _refusals(refused))
 
 
@@ -111,7 +117,7 @@ def entry(judged: Sequence[Judged], names: Labels, notes: Notes) -> Entry:
     verdict = worst(judged)
     why = reason(judged, names)
     note = notes.number(why) if why else None
-    return Entry(verdict, Shown(SYMBOLS[verdict], note, why or verdict))
+    return Entry(verdict, Shown(SYMBOLS[verdict], note, why or verdict), tuple(judged))
 
 
 def reason(judged: Sequence[Judged], names: Labels) -> str:

@@ -32,7 +32,7 @@ def build(
         "compatibility.md": markdown.page(report).encode("utf-8", "replace"),
         "cells.csv": cells.csv(table),
         "cells.parquet": cells.parquet(table),
-        "index.html": html.page(report, table).encode("utf-8", "replace"),
+        "index.html": html.page(report, table, Path(out_dir)).encode("utf-8", "replace"),
     }
     for name, module in (("pruning.md", pruning), ("opsets.md", opsets)):
         if (extra := module.page(report.judged)) is not None:

@@ -52,6 +52,8 @@ class View:
     problems: tuple[str, ...]
     judged: tuple[Judged, ...]
     """Every record of every run."""
+    folders: Mapping[str, Path]
+    """Run → its folder."""
 
     @property
     def title(self) -> str:
@@ -93,6 +95,7 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
         thresholds=limits,
         problems=reading.problems,
         judged=tuple(judged),
+        folders=reading.sources,
     )
 
 

@@ -13,7 +13,9 @@ from harness.qat.export import snapped, uneven
 KERNEL = np.random.default_rng(0).normal(size=(1, 1, 8, 16)).astype(np.float32) * np.geomspace(0.1, 3, 16, dtype="f")
 
 
-@pytest.mark.parametrize("bias", [np.zeros(4, "f"), np.array([0.5, 0.5, 0.25], "f"), np.array([0.5], "f"), np.zeros(0, "f")])
+@pytest.mark.parametrize(
+    "bias", [np.zeros(4, "f"), np.array([0.5, 0.5, 0.25], "f"), np.array([0.5], "f"), np.zeros(0, "f")]
+)
 def test_a_bias_that_is_no_even_number_stays(bias: Any) -> None:
     assert uneven(bias) is bias
 

@@ -1,0 +1,132 @@
+"""Every cell as compact JSON for the scripts of the page: by column, equal texts once, numbers with six digits."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from harness.report.shown import printable
+from harness.tables.verdict import Judged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_GROUPS: tuple[tuple[str, str], ...] = (
+    ("cell", r"cell|run|model|family|quant|export|runtime|threads|toolchain|task|input_shape"),
+    ("verdict", r"verdict|verdict_text|status|stage|reason|message|seconds|started_at|fingerprint"),
+    ("accuracy", r"top\d.*|images|eval_images|mcnemar_p|.*agreement|cosine|sqnr_db|.*max_abs_error|only_.*_right|"
+                 r"float_top1|source_top1|.*max_steps|flat_outputs|skipped_images"),
+    ("latency", r"latency_.*|speedup_.*|.*_ms|clean_fraction|noisy|unsteady|processes|samples|batch"),
+    ("size", r".*size_bytes|gzip_bytes|weights_.*bytes|parameters|.*sparsity.*|densify_ops"),
+    ("inside", r".*_mac_share|macs|.*_ops|op_count|partitions|delegate_applied|per_channel|opset|form|.*dtype|"
+               r".*_convs|inserted_transposes|quantization_kept"),
+)  # fmt: skip
+"""Group of columns → pattern of their names; what fits none is ``work``."""
+GROUPS = (*(name for name, _ in _GROUPS), "work")
+_ELSEWHERE = frozenset({"notes", "artifact", "artifact_sha256", "verdict_metric", "reproduce"})
+_QUANTILES = 41
+"""Values that stand for the latencies of one process: enough for a curve."""
+
+
+def payload(
+    judged: Sequence[Judged], table: pd.DataFrame, folders: Mapping[str, Path], out_dir: Path
+) -> dict[str, Any]:
+    """Return what ``page.js`` and ``plots.js`` read; rows in the order of ``judged``, as in ``table``.
+
+    ``columns``: name, group, and ``number`` (one a row, null for none) or ``text`` with ``code`` (-1 for none).
+    ``cells``: for each row what is no column; logs as links from ``out_dir``, as far as they are there.
+    ``reasons``: texts that ``why`` points into. ``folders``: run → its folder.
+    """
+    reasons: list[str] = []
+    known: dict[str, int] = {}
+
+    def code(text: str) -> int:
+        if text not in known:
+            known[text] = len(reasons)
+            reasons.append(text)
+        return known[text]
+
+    cells = [_cell(j, folders.get(j.record.run), out_dir, code) for j in judged]
+    columns = [_column(str(name), table[name].tolist()) for name in table.columns if name not in _ELSEWHERE]
+    return {"groups": GROUPS, "columns": [one for one in columns if one], "cells": cells, "reasons": reasons}
+
+
+def group(column: str) -> str:
+    """Return the group that a column belongs to, by its name."""
+    return next((name for name, pattern in _GROUPS if re.fullmatch(pattern, column)), "work")
+
+
+def script_text(content: Any) -> str:
+    """Return JSON that ends no script element, whatever names are in it."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _column(name: str, values: Sequence[Any]) -> dict[str, Any] | None:
+    """Return one column, None when no cell has a value in it."""
+    plain = [_plain(value) for value in values]
+    if all(value is None for value in plain):
+        return None
+    about: dict[str, Any] = {"name": name, "group": group(name)}
+    if any(isinstance(value, str) for value in plain):
+        texts = list(dict.fromkeys(value for value in plain if value is not None))
+        codes = {text: number for number, text in enumerate(texts)}
+        return about | {"text": texts, "code": [-1 if value is None else codes[value] for value in plain]}
+    return about | {"number": plain}
+
+
+def _plain(value: Any) -> str | float | int | None:
+    """Return a value as JSON has it: booleans as words, floats short, what is no number as none."""
+    import pandas as pd
+
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return printable(value)
+    return value if isinstance(value, int) else float(f"{value:.6g}")
+
+
+def _cell(j: Judged, folder: Path | None, out_dir: Path, code: Any) -> dict[str, Any]:
+    record = j.record
+    found: dict[str, Any] = {
+        "why": {name: code(printable(reason)) for name, reason in record.missing.items()},
+        "reproduce": printable(record.reproduce),
+    }
+    if record.failure and record.failure.log_tail:
+        found["log_tail"] = printable(record.failure.log_tail)
+    if record.artifact:
+        found["artifact"] = printable(record.artifact)
+    if folder is not None:
+        logs = {kind: folder / name for kind, name in record.logs.items() if (folder / name).is_file()}
+        found["logs"] = {kind: quote(os.path.relpath(path, out_dir)) for kind, path in logs.items()}
+        found["latency"] = _latency(record.details.get("files"), folder)
+    return {name: value for name, value in found.items() if value}
+
+
+def _latency(files: Any, folder: Path) -> list[list[float]]:
+    """Return, for each process, quantiles of its latencies in ms; empty without the samples."""
+    name = files.get("samples") if isinstance(files, Mapping) else None
+    path = folder / str(name)
+    if not isinstance(name, str) or not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
+        return []
+    try:
+        rounds = json.loads(path.read_text("utf-8"))["rounds"]
+        return [_quantiles(one["wall_ns"]) for one in rounds if one["wall_ns"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []  # a picture less; the numbers stand in the record
+
+
+def _quantiles(wall_ns: Sequence[float]) -> list[float]:
+    ordered = sorted(wall_ns)
+    steps = min(_QUANTILES, len(ordered))
+    last = len(ordered) - 1
+    picked = (ordered[round(last * step / max(1, steps - 1))] for step in range(steps))
+    return [float(f"{value / 1e6:.5g}") for value in picked]

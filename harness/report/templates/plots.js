@@ -1,0 +1,156 @@
+// Pictures of the cells that pass the filters. Plotly is unpacked when they come into view.
+const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f6fd6", "#8c8c00", "#999999"];
+const SHAPES = ["circle", "square", "diamond", "cross", "triangle-up", "star", "x", "hexagon"];
+const QUALITY = [["top1", "top-1"], ["agreement", "agreement with the float model"], ["cosine", "cosine with the float model"], ["sqnr_db", "SQNR, dB"]];
+const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, MB"], ["gzip_bytes", "size after gzip, MB"]];
+const BY = ["quant", "family", "runtime", "export", "model"];
+const LOG = { type: "log", dtick: "D2" };
+const picked = { y: "", x: "latency_p50_ms", by: "quant" };
+let plotly = null;
+let passed = [];
+
+function loadPlotly() {
+  plotly ??= (async () => {
+    const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (one) => one.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const source = URL.createObjectURL(new Blob([await new Response(stream).blob()], { type: "text/javascript" }));
+    await new Promise((done, failed) => document.head.append(element("script", { src: source, onload: done, onerror: failed })));
+    URL.revokeObjectURL(source);
+    return window.Plotly;
+  })();
+  return plotly;
+}
+
+function layout(title, x, y, more = {}) {
+  const ink = getComputedStyle(document.body).color;
+  const line = getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true };
+  return {
+    title: { text: title, font: { size: 15 }, x: 0, xanchor: "left" }, paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink, size: 12 }, margin: { l: 10, r: 10, t: 40, b: 10 },
+    xaxis: { ...axis, title: { text: x }, ...more.xaxis }, yaxis: { ...axis, title: { text: y }, ...more.yaxis },
+    legend: { orientation: "h", y: -0.3, font: { size: 11 } }, hovermode: "closest", colorway: PALETTE,
+    ...Object.fromEntries(Object.entries(more).filter(([name]) => !name.endsWith("axis"))),
+  };
+}
+
+function draw(id, traces, made) {
+  const place = document.getElementById(id);
+  const empty = traces.every((trace) => !trace.x.length);
+  place.parentElement.classList.toggle("empty", empty);
+  window.Plotly.react(place, empty ? [] : traces, empty ? { ...made, annotations: [{ text: "no cell has these numbers", showarrow: false }] } : made,
+    { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+  if (!place.dataset.ready) {
+    place.dataset.ready = "1";
+    place.on("plotly_click", (event) => { const row = event.points[0].customdata; if (Number.isInteger(row)) open([row]); });
+  }
+}
+
+const scaled = (name, raw) => (/_bytes$/.test(name) ? raw / 1e6 : /^(top1|agreement)$/.test(name) ? 100 * raw : raw);
+const grouped = (rows, name) => Map.groupBy ? Map.groupBy(rows, (row) => value(name, row)) : rows.reduce(
+  (found, row) => found.set(value(name, row), [...(found.get(value(name, row)) || []), row]), new Map());
+const has = (row, ...names) => names.every((name) => typeof value(name, row) === "number");
+
+function points(rows, x, y, by) {
+  const runtimes = COLUMNS.get("runtime")?.text || [];
+  return [...grouped(rows, by)].map(([name, of]) => ({
+    type: "scatter", mode: "markers", name: String(name), customdata: of, x: of.map(x), y: of.map(y),
+    text: of.map((row) => value("cell", row)), hovertemplate: "%{text}<br>%{x:.4g}, %{y:.5g}<extra></extra>",
+    marker: { size: 8, opacity: 0.85, symbol: of.map((row) => SHAPES[runtimes.indexOf(value("runtime", row)) % SHAPES.length]) },
+  }));
+}
+
+function front(rows, x, y) {
+  const sorted = [...rows].sort((a, b) => x(a) - x(b) || y(b) - y(a));
+  let best = -Infinity;
+  const kept = sorted.filter((row) => { const better = y(row) > best; best = Math.max(best, y(row)); return better; });
+  return { type: "scatter", mode: "lines", name: "Pareto front", x: kept.map(x), y: kept.map(y), hoverinfo: "skip",
+    line: { shape: "hv", dash: "dot", width: 1.5, color: getComputedStyle(document.body).color } };
+}
+
+function trade(rows) {
+  const [x, y] = [(row) => scaled(picked.x, value(picked.x, row)), (row) => scaled(picked.y, value(picked.y, row))];
+  const own = rows.filter((row) => has(row, picked.x, picked.y));
+  const unit = /^(top1|agreement)$/.test(picked.y) ? ", %" : "";
+  const named = new Map([...QUALITY, ...COST]);
+  draw("plot-trade", [...points(own, x, y, picked.by), ...(own.length ? [front(own, x, y)] : [])],
+    layout("What accuracy costs", named.get(picked.x), named.get(picked.y) + unit, { xaxis: LOG }));
+}
+
+function kernels(rows) {
+  const key = (row) => ["run", "task", "model", "quant", "export", "threads", "toolchain"].map((name) => value(name, row)).join("\u0000");
+  const cpu = new Map(rows.filter((row) => value("runtime", row) === "cpu" && has(row, "latency_p50_ms")).map((row) => [key(row), row]));
+  const own = rows.filter((row) => value("runtime", row) === "xnnpack" && has(row, "latency_p50_ms") && cpu.has(key(row)));
+  const x = (row) => value("latency_p50_ms", cpu.get(key(row))), y = (row) => value("latency_p50_ms", row);
+  const all = own.flatMap((row) => [x(row), y(row)]);
+  const ends = [Math.min(...all), Math.max(...all)];
+  const same = { type: "scatter", mode: "lines", name: "equal", x: ends, y: ends, hoverinfo: "skip", line: { dash: "dot", color: "#999999" } };
+  draw("plot-kernels", own.length ? [...points(own, x, y, picked.by), same] : [{ x: [] }],
+    layout("XNNPACK against the built-in kernels", "built-in kernels, ms", "XNNPACK, ms", { xaxis: LOG, yaxis: LOG }));
+}
+
+function drop(rows) {
+  const name = rows.some((row) => has(row, "top1_drop")) ? "top1_drop" : "agreement";
+  const y = (row) => 100 * (name === "agreement" ? 1 - value(name, row) : value(name, row));
+  const own = rows.filter((row) => has(row, name));
+  const traces = [...grouped(own, "quant")].map(([quant, of]) => ({
+    type: "box", name: quant, boxpoints: "all", jitter: 0.6, pointpos: 0, y: of.map(y), x: of.map(() => quant), customdata: of,
+    text: of.map((row) => value("cell", row)), hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>", marker: { size: 5, opacity: 0.7 },
+  }));
+  const title = name === "agreement" ? "images that change their class, %" : "top-1 lost, points";
+  draw("plot-drop", traces.length ? traces : [{ x: [] }], layout("What each method costs", "", title, { showlegend: false }));
+}
+
+function inside(rows) {
+  const own = rows.filter((row) => has(row, "int8_mac_share") && value("quant", row) !== "none" && (value("runtime", row) === "xnnpack" || value("export", row) !== "tflite"));
+  const label = (row) => `${value("model", row)} ${value("quant", row)} ${value("export", row)}`;
+  const sorted = own.sort((a, b) => value("int8_mac_share", a) - value("int8_mac_share", b) || label(b).localeCompare(label(a))).slice(0, 60);
+  const bar = (name, of, x, color) => ({ type: "bar", orientation: "h", name, customdata: of, y: of.map(label), x: of.map(x), marker: { color } });
+  const taken = (row) => 100 * (1 - value("undelegated_ops", row) / value("op_count", row));
+  const delegated = sorted.filter((row) => has(row, "undelegated_ops", "op_count"));
+  const more = own.length > sorted.length ? ` (the ${sorted.length} lowest of ${own.length})` : "";
+  draw("plot-inside", [bar("int8 multiply-adds", sorted, (row) => 100 * value("int8_mac_share", row), PALETTE[0]),
+    bar("operators in the delegate", delegated, taken, PALETTE[4])],
+    layout(`What is really quantized${more}`, "%", "", { barmode: "group", height: Math.max(320, 24 * sorted.length + 120), xaxis: { range: [0, 100] }, yaxis: { tickfont: { size: 9 } } }));
+}
+
+function latency({ detail: { row, picture } }) {
+  loadPlotly().then(() => {
+    const traces = DATA.cells[row].latency.map((quantiles, number) => ({
+      type: "scatter", mode: "lines", name: `process ${number + 1}`, x: quantiles, y: quantiles.map((_, place) => (100 * place) / Math.max(1, quantiles.length - 1)),
+    }));
+    window.Plotly.newPlot(picture, traces, layout("Latency of one inference, by process", "ms", "% of runs at most", { height: 280 }), { responsive: true, displaylogo: false });
+  });
+}
+
+function choice(name, options, label) {
+  const made = element("select", { id: `pick-${name}`, onchange: (event) => { picked[name] = event.target.value; drawAll(); } },
+    ...options.map(([key, text]) => element("option", { value: key, selected: picked[name] === key }, text)));
+  return element("label", {}, `${label} `, made);
+}
+
+function drawAll() {
+  if (!window.Plotly) return;
+  for (const one of [trade, kernels, drop, inside]) one(passed);
+}
+
+document.addEventListener("filtered", (event) => { passed = event.detail; drawAll(); });
+document.addEventListener("latency", latency);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+
+const found = QUALITY.filter(([name]) => COLUMNS.has(name));
+const costs = COST.filter(([name]) => COLUMNS.has(name));
+if (found.length && costs.length) {
+  picked.y = found[0][0];
+  picked.x = costs[0][0];
+  const section = document.getElementById("plots");
+  section.hidden = false;
+  document.getElementById("plot-controls").replaceChildren(choice("y", found, "quality"), choice("x", costs, "cost"),
+    choice("by", BY.filter((name) => COLUMNS.has(name)).map((name) => [name, name]), "colour"));
+  new IntersectionObserver((entries, observer) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    loadPlotly().then(drawAll);
+  }, { rootMargin: "400px" }).observe(section);
+}
+changed();

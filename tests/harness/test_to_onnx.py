@@ -1,0 +1,39 @@
+"""What is mended in tf2onnx's files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from onnx import TensorProto, helper
+
+from harness import to_onnx
+
+
+def swishes(opset: int) -> Any:
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (3, 50)) for name in ("x", "y")]
+    nodes = [helper.make_node("HardSwish", ["x"], ["m"], name="one"), helper.make_node("HardSwish", ["m"], ["y"])]
+    graph = helper.make_graph(nodes, "g", ports[:1], ports[1:])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+
+
+def test_hard_swish_is_spelt_out_for_opsets_that_do_not_know_it() -> None:
+    made = swishes(13)
+    assert to_onnx.spell_hard_swish(made, 13) == 2
+    onnx.checker.check_model(made, full_check=True)
+    image = np.linspace(-5, 5, 150, dtype=np.float32).reshape(3, 50)
+    old, new = (
+        ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"x": image})[0]
+        for model in (made, swishes(14))
+    )
+    assert np.allclose(old, new, atol=1e-6)
+
+
+@pytest.mark.parametrize("opset", [14, 18])
+def test_where_it_is_known_it_stays(opset: int) -> None:
+    made = swishes(opset)
+    assert to_onnx.spell_hard_swish(made, opset) == 0
+    assert [node.op_type for node in made.graph.node] == ["HardSwish", "HardSwish"]
