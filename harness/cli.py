@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "everything known of one cell: show RUN CELL",
     "why": "where the numbers of a cell go wrong, layer by layer: why RUN CELL",
     "profile": "where the time of a cell goes, operator by operator: profile RUN CELL",
+    "compare": "two runs held against each other, exit code 1 on regression: compare BASE CAND",
     "repro": "run one cell of a run again: repro RUN CELL",
     "cache": "show the cache, or prune it: cache [prune]",
     "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
@@ -218,10 +219,11 @@ def _hydra(args: list[str]) -> int:
 
 
 def _command(name: str) -> Callable[[list[str]], int]:
-    from harness import commands, looking
+    from harness import commands, comparing, looking
 
-    module = looking if hasattr(looking, f"{name}_command") else commands
-    found: Callable[[list[str]], int] = getattr(module, f"{name}_command")
+    function = f"{name.replace('-', '_')}_command"
+    module = next(m for m in (looking, comparing, commands) if hasattr(m, function))
+    found: Callable[[list[str]], int] = getattr(module, function)
     return found
 
 

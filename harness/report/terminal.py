@@ -62,6 +62,17 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]], title: str =
     console.print(table)
 
 
+def print_lines(lines: Iterable[Sequence[tuple[str, str]]]) -> None:
+    """Print lines of (text, style) parts; long ones are wrapped by the terminal, so that copying keeps them whole."""
+    console = _console()
+    say = _Printer(console)
+    for parts in lines:
+        line = say.text("")
+        for text, style in parts:
+            line.append_text(say.text(one_line(text) if text.strip() else text, style))
+        console.print(line, soft_wrap=True)
+
+
 def _console() -> Console:
     from rich.console import Console
 

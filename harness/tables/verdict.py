@@ -9,6 +9,7 @@ from typing import Any, Literal
 from harness.errors import UserError, did_you_mean
 from harness.paths import conf_dir
 from harness.records import Record
+from harness.tables.regression import Regression
 from harness.validate import validated
 
 VerdictName = Literal["clean", "degraded", "fails", "n/a"]
@@ -46,6 +47,8 @@ class Thresholds:
     required: list[str] = field(default_factory=list)
     labelled: list[str] = field(default_factory=list)
     """Metrics that are judged only where there are labels."""
+    compare: Regression = field(default_factory=Regression)
+    """What is worse between two runs."""
 
     def bounds(self, scheme: str) -> Bounds:
         """Return the bounds of a scheme, or those of ``default``."""

@@ -1,0 +1,45 @@
+"""A comparison as Markdown, for the summary of a CI job or a comment."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from harness.compare.comparison import Comparison
+from harness.compare.findings import Finding
+from harness.compare.render.words import MARKS, TITLES, headline, sections, sides
+from harness.report.shown import one_line
+
+FOLDED = 12
+"""More lines than these of one section, without a regression among them, are folded away."""
+_SPECIAL = re.compile(r"([\\`*_\[\]|~#@!])")
+
+
+def page(comparison: Comparison) -> str:
+    """Return the page."""
+    mark = "✗" if comparison.code else "✓"
+    lines = [f"## {mark} {escaped(headline(comparison))}", "", escaped(sides(comparison)), ""]
+    for section, found in sections(comparison):
+        lines += [f"### {TITLES[section]}", "", *_table(found), ""]
+    lines += [f"- {escaped(text)}" for text in comparison.remarks]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def escaped(text: str) -> str:
+    """Return text of one line that Markdown and HTML take for nothing but text."""
+    return _SPECIAL.sub(r"\\\1", html.escape(one_line(text), quote=False))
+
+
+def _table(found: Sequence[Finding]) -> list[str]:
+    head = ["| | cell | |", "|---|---|---|"]
+    loud = [one for one in found if one.grade in ("regression", "known")]
+    quiet = [one for one in found if one.grade not in ("regression", "known")]
+    if len(quiet) <= FOLDED:
+        return [*head, *map(_row, found)]
+    folded = ["<details>", f"<summary>{len(quiet)} more</summary>", "", *head, *map(_row, quiet), "", "</details>"]
+    return [*head, *map(_row, loud), "", *folded] if loud else folded
+
+
+def _row(one: Finding) -> str:
+    return f"| {MARKS[one.grade]} {one.grade} | {escaped(one.cell)} | {escaped(one.text)} |"

@@ -1,0 +1,44 @@
+"""Words that all renderings share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from harness.compare.comparison import Comparison
+from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
+
+MARKS: dict[Grade, str] = {"regression": "✗", "known": "~", "improvement": "✓", "note": "·"}
+TITLES: dict[Section, str] = {
+    "status": "Status",
+    "artifacts": "Artifacts",
+    "accuracy": "Accuracy",
+    "latency": "Latency",
+}
+_PLURALS: dict[Grade, tuple[str, str]] = {
+    "regression": ("regression", "regressions"),
+    "known": ("known issue", "known issues"),
+    "improvement": ("improvement", "improvements"),
+    "note": ("note", "notes"),
+}
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the outcome in one line."""
+    counts = Counter(one.grade for one in comparison.findings)
+    parts = [f"{counts[g]} {_PLURALS[g][counts[g] != 1]}" for g in GRADES if counts[g]]
+    cells = sum(pair.latest is not None for pair in comparison.pairs)
+    return f"{cells} cells on both sides: {', '.join(parts) if parts else 'no difference'}"
+
+
+def sides(comparison: Comparison) -> str:
+    """Return what was held against what."""
+    return f"{comparison.cand.title} against the base {comparison.base.title}"
+
+
+def sections(comparison: Comparison) -> Iterator[tuple[Section, tuple[Finding, ...]]]:
+    """Return the sections that have something to say, in their order."""
+    for section in SECTIONS:
+        found = tuple(one for one in comparison.findings if one.section == section)
+        if found:
+            yield section, found

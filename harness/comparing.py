@@ -1,0 +1,109 @@
+"""The commands compare, history and export-benchmark: they hold runs against each other, or hand them on."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli import parser
+from harness.errors import UserError
+from harness.files import write_atomic
+
+if TYPE_CHECKING:
+    from harness.compare.comparison import Comparison
+    from harness.compare.pairing import Side
+    from harness.tables.regression import Regression
+
+
+def compare_command(args: list[str]) -> int:
+    """Print what got worse between two runs; exit code 1 when something did."""
+    from harness.compare.comparison import Ask, compared
+    from harness.compare.pairing import side
+    from harness.compare.render import terminal
+
+    given = _compare_words().parse_args(args)
+    base, cand = side("base", given.base), side("candidate", given.cand)
+    ask = Ask(limits(cand, given.set, given.verdict), given.across_machines, given.subset)
+    found = compared(base, cand, ask)
+    terminal.show(found)
+    _write(found, given)
+    return found.code
+
+
+def _compare_words() -> ArgumentParser:
+    words = parser("compare")
+    words.add_argument("base", help="folder of a run, its records.jsonl, or a quoted glob of several")
+    words.add_argument("cand", help="the same, for what is to be judged")
+    words.add_argument("--across-machines", action="store_true", help="compare latencies of different machines too")
+    words.add_argument("--subset", action="store_true", help="the candidate has fewer cells on purpose")
+    words.add_argument("--verdict", help="thresholds: a file of conf/verdict; default: those the candidate ran with")
+    words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a threshold, as latency=0.1")
+    words.add_argument("--markdown", type=Path, metavar="FILE", help="also write a page for a CI summary")
+    words.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
+    words.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
+    return words
+
+
+def _write(found: Comparison, given: Namespace) -> None:
+    from harness.compare.render import as_json, junit, markdown
+
+    for path, render in ((given.markdown, markdown.page), (given.json, as_json.text), (given.junit, junit.text)):
+        if path is not None:
+            write_text(path, render(found))
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a file that was asked for. Raises ``UserError``."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content.encode("utf-8", "replace"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; allowed: a file in a writable folder") from error
+
+
+def limits(cand: Side, settings: list[str], verdict: str | None = None) -> Regression:
+    """Return the thresholds: those of a named verdict, else those that the candidate was composed with; then changed.
+
+    Raises ``UserError`` for an unknown verdict, key, or a value that is not possible.
+    """
+    from harness.tables import thresholds
+    from harness.tables.regression import Regression
+    from harness.validate import validated
+
+    made = thresholds(verdict or _composed_with(cand)).compare
+    plain: dict[str, Any] = asdict(made)
+    for setting in settings:
+        _set(plain, setting)
+    return validated(plain, Regression, "compare", lambda _: " (--set)" if settings else "")
+
+
+def _composed_with(cand: Side) -> str | dict[str, Any]:
+    """Return the verdict of the candidate's newest run; older runs, which have no thresholds to compare, get ours."""
+    import yaml
+
+    try:
+        content = yaml.safe_load((cand.sources[cand.runs[-1]] / "config.yaml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return "default"
+    verdict = content.get("verdict") if isinstance(content, dict) else None
+    return verdict if isinstance(verdict, dict) and "compare" in verdict else "default"
+
+
+def _set(plain: dict[str, Any], setting: str) -> None:
+    """Put ``KEY=VALUE`` into a tree; an unknown key is for ``validated`` to complain about."""
+    import yaml
+
+    key, mark, value = setting.partition("=")
+    *path, last = key.split(".")
+    if not mark or not last:
+        raise UserError(f"--set {setting}: expected KEY=VALUE, as latency=0.1 or artifacts.size_bytes.relative=0.05")
+    for part in path:
+        plain = plain.setdefault(part, {})
+        if not isinstance(plain, dict):
+            raise UserError(f"--set {setting}: '{part}' is one value and has nothing below it")
+    try:
+        plain[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {setting}: {' '.join(str(error).split())}") from error
