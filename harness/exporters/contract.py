@@ -41,7 +41,7 @@ class Exporter(Protocol):
     PACKAGES: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide the result; a new version redoes the work."""
     FORMAT: ClassVar[str]
-    """What runtimes name in ``READS``: tflite, onnx, saved_model."""
+    """What runtimes name in ``READS``: tflite, onnx, saved_model, frozen."""
     MEMORY_PER_WEIGHT_BYTE: ClassVar[float]
     """Peak memory of an export divided by the bytes of the float weights, measured; for scheduling only."""
     # STARTS_FROM: str, where it converts what another export method has made of the same model: ``Model.artifact``

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import freezing
 from harness.errors import Unsupported
 from harness.exporters.contract import Artifact, Model
 from harness.records import Value
@@ -65,20 +66,11 @@ def _as_trained(proto: Any, options: Options) -> dict[str, Value]:
 
 
 def freeze(saved_model: Path) -> tuple[Any, dict[str, str], dict[str, str]]:
-    """Return (GraphDef with constants, input name → tensor name, output name → tensor name)."""
+    """Return (GraphDef with constants, optimized, input name → tensor name, output name → tensor name)."""
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
     from tf2onnx import tf_loader
 
-    loaded = tf.saved_model.load(str(saved_model))
-    function = loaded.signatures["serving_default"]
-    _, keywords = function.structured_input_signature
-    names = sorted(function.structured_outputs)
-    frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
-    inputs = {k: t.name for k, t in zip(sorted(keywords), frozen.inputs, strict=True)}
-    outputs = {k: t.name for k, t in zip(names, frozen.outputs, strict=True)}
-    graph_def = frozen.graph.as_graph_def(add_shapes=True)
-    del frozen, function, loaded
+    graph_def, inputs, outputs = freezing.freeze(saved_model)
     with tf.Graph().as_default():  # Grappler's meta graph cannot be made in eager mode
         graph_def = tf_loader.tf_optimize(list(inputs.values()), list(outputs.values()), graph_def)
     return graph_def, inputs, outputs

@@ -34,11 +34,19 @@ def read(path: Path) -> Graph:
         saved.ParseFromString((path / "saved_model.pb").read_bytes())
         if not saved.meta_graphs or SIGNATURE not in saved.meta_graphs[0].signature_def:
             raise ValueError(f"it has no signature '{SIGNATURE}'")
-        return _Reader(saved.meta_graphs[0]).graph()
+        return read_meta(saved.meta_graphs[0], "saved_model")
     except OSError as error:
         raise StageFailed(f"{path.name}: {error}", "broken_file") from error
     except (DecodeError, ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
         raise StageFailed(f"{path.name}: not a sound SavedModel: {error}", "broken_file") from error
+
+
+def read_meta(meta: Any, format: str) -> Graph:
+    """Return what the signature ``serving_default`` of a ``MetaGraphDef`` computes, as a graph of ``format``.
+
+    Raises what a graph that is not sound leads to: ``ValueError``, ``TypeError``, ``LookupError``, ``RecursionError``.
+    """
+    return _Reader(meta).graph(format)
 
 
 class _Reader:
@@ -51,14 +59,14 @@ class _Reader:
         self._tensors: list[Tensor] = []
         self._nodes: list[Node] = []
 
-    def graph(self) -> Graph:
+    def graph(self, format: str) -> Graph:
         signature = self._meta.signature_def[SIGNATURE]
         values: dict[str, int] = {}
         inputs = {key: self._port(info, values) for key, info in sorted(signature.inputs.items())}
         wanted = [info.name for info in signature.outputs.values()]
         self._walk(_needed(list(self._meta.graph_def.node), wanted), values, "", 0)
         outputs = {key: self._lookup(values, info.name) for key, info in sorted(signature.outputs.items())}
-        return Graph("saved_model", tuple(self._nodes), tuple(self._tensors), inputs, outputs)
+        return Graph(format, tuple(self._nodes), tuple(self._tensors), inputs, outputs)
 
     def _port(self, info: Any, values: dict[str, int]) -> int:
         number = self._add(Tensor(info.name, _dtype(info.dtype), _shape(info.tensor_shape)))
@@ -153,12 +161,14 @@ def _key(name: str) -> str:
 
 
 def _outputs(raw: Any) -> list[tuple[str, str]]:
-    """Return (``argument:index``, dtype) of each output of a node, in its definition's order."""
+    """Return (``argument:index``, dtype) of each output of a node, in its definition's order; a custom one has one."""
     from tensorflow.python.framework import op_def_registry
 
     definition = op_def_registry.get(raw.op)
+    if definition is None:
+        return [("output:0", "unknown")]
     found: list[tuple[str, str]] = []
-    for argument in definition.output_arg if definition is not None else ():
+    for argument in definition.output_arg:
         if argument.type_list_attr:
             types = list(raw.attr[argument.type_list_attr].list.type)
         else:

@@ -65,7 +65,7 @@ class Runtime(Protocol):
     """The module itself: functions and constants, no class to derive from."""
 
     READS: ClassVar[tuple[str, ...]]
-    """Formats: tflite, onnx, saved_model."""
+    """Formats: tflite, onnx, saved_model, frozen."""
     PACKAGES: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide the result; a new version measures again."""
     LIBRARIES: ClassVar[tuple[str, ...]]

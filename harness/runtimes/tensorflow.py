@@ -1,7 +1,8 @@
-"""TensorFlow itself on the SavedModel's signature: the baseline."""
+"""TensorFlow itself: the signature of a SavedModel (the baseline), or a frozen graph."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from harness.errors import StageFailed, Unsupported
+from harness.graph import graph_def
 from harness.runtimes.contract import FloatArray, TensorSpec, from_batch, quantize, single_input, to_batch
 
-READS: tuple[str, ...] = ("saved_model",)
+READS: tuple[str, ...] = ("saved_model", "frozen")
 PACKAGES: tuple[str, ...] = ("tensorflow", "numpy")
 LIBRARIES: tuple[str, ...] = ("tensorflow",)
 
@@ -23,25 +25,35 @@ class Options:
     batch: int = field(default=1, metadata={"min": 1, "max": 1024})
 
 
-class TensorFlowSession:
-    """One signature; ``prepare`` makes the tensor once, ``invoke`` waits for the result."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One function of one image, whatever it was loaded from."""
 
-    def __init__(self, loaded: Any, options: Options) -> None:
-        self._loaded = loaded  # holds the variables that the signature only refers to
-        self._function = _signature(loaded)
+    name: str
+    image: Any
+    """Shape and dtype of the input."""
+    outputs: Mapping[str, Any]
+    """Name → shape and dtype."""
+    call: Callable[[Any], dict[str, Any]]
+    keeps: Any = None
+    """Holds the variables that the function only refers to."""
+
+
+class TensorFlowSession:
+    """One function; ``prepare`` makes the tensor once, ``invoke`` waits for the result."""
+
+    def __init__(self, loaded: Loaded, options: Options) -> None:
+        self._loaded, self._call = loaded, loaded.call
         self._batch = options.batch
-        _, keywords = self._function.structured_input_signature
-        name = single_input(list(keywords))
-        self.inputs = (_spec(name, keywords[name], options.batch),)
-        outputs = self._function.structured_outputs
-        self.outputs = tuple(_spec(key, outputs[key], options.batch) for key in outputs)
+        self.inputs = (_spec(loaded.name, loaded.image, options.batch),)
+        self.outputs = tuple(_spec(key, one, options.batch) for key, one in loaded.outputs.items())
         self._first = self.outputs[0].name
-        self._arguments: dict[str, Any] = {}
+        self._image: Any = None
 
     def run(self, image: FloatArray) -> dict[str, FloatArray]:
         """See ``contract.Session``."""
         self.prepare(image)
-        results = self._function(**self._arguments)
+        results = self._call(self._image)
         return {
             key: from_batch(key, np.asarray(value).astype(np.float32), len(image), self._batch)
             for key, value in results.items()
@@ -51,12 +63,11 @@ class TensorFlowSession:
         """See ``contract.Session``."""
         import tensorflow as tf
 
-        entry = self.inputs[0]
-        self._arguments = {entry.name: tf.constant(quantize(to_batch(image, self._batch), entry))}
+        self._image = tf.constant(quantize(to_batch(image, self._batch), self.inputs[0]))
 
     def invoke(self) -> None:
         """See ``contract.Session``; reading one output waits for all: they are results of one function."""
-        self._function(**self._arguments)[self._first].numpy()
+        self._call(self._image)[self._first].numpy()
 
     def coverage(self) -> dict[str, Any]:
         """Nothing: TensorFlow has no delegate."""
@@ -64,16 +75,14 @@ class TensorFlowSession:
 
 
 def open_session(artifact: Path, options: Options, threads: int) -> TensorFlowSession:
-    """Load a SavedModel folder.
+    """Load a SavedModel folder, or a frozen graph from a file.
 
     Raises:
-        Unsupported: ``fixed_batch``, ``several_inputs``, or ``no_signature``.
-        StageFailed: ``threads_fixed``, when TensorFlow already runs in this process with other threads.
+        Unsupported: ``fixed_batch``, ``several_inputs``, ``no_signature``, or ``no_output``.
+        StageFailed: ``broken_file``; ``threads_fixed``, when TensorFlow already runs here with other threads.
     """
-    import tensorflow as tf
-
     set_threads(threads)
-    return TensorFlowSession(tf.saved_model.load(str(artifact)), options)
+    return TensorFlowSession(_saved_model(artifact) if artifact.is_dir() else _frozen(artifact), options)
 
 
 def set_threads(threads: int) -> None:
@@ -88,11 +97,40 @@ def set_threads(threads: int) -> None:
         raise StageFailed(f"TensorFlow already runs here with other threads than {wanted}", "threads_fixed") from error
 
 
+def _saved_model(folder: Path) -> Loaded:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder))
+    function = _signature(loaded)
+    _, keywords = function.structured_input_signature
+    name = single_input(list(keywords))
+
+    def call(image: Any) -> dict[str, Any]:
+        results: dict[str, Any] = function(**{name: image})
+        return results
+
+    return Loaded(name, keywords[name], function.structured_outputs, call, loaded)
+
+
 def _signature(loaded: Any) -> Any:
     names = list(loaded.signatures)
     if not names:
         raise Unsupported("the SavedModel has no signature", "no_signature")
     return loaded.signatures["serving_default" if "serving_default" in names else names[0]]
+
+
+def _frozen(file: Path) -> Loaded:
+    """Import a graph as a function; its placeholder is the image, what nobody reads are the outputs."""
+    import tensorflow as tf
+
+    content = graph_def.load(file)
+    name, results = single_input(graph_def.inputs(content)), graph_def.outputs(content)
+    if not results:
+        raise Unsupported(f"{file.name} computes nothing", "no_output")
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(content, name=""), [])
+    tensor = wrapped.graph.get_tensor_by_name
+    image, outputs = tensor(f"{name}:0"), {key: tensor(f"{key}:0") for key in results}
+    return Loaded(name, image, outputs, wrapped.prune(image, outputs), wrapped)
 
 
 def _spec(name: str, tensor: Any, batch: int) -> TensorSpec:

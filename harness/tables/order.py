@@ -11,7 +11,7 @@ QUANTS = (
     "aeq_dynamic", "aeq_dynamic_dw", "aeq_int8",
     "qat_stock", "qat", "prune", "prune_xnnpack", "prune_int8", "prune_qat",
 )  # fmt: skip
-EXPORTS = ("tflite", "onnx", "onnx_qdq", "saved_model")
+EXPORTS = ("tflite", "onnx", "onnx_qdq", "saved_model", "frozen_graph")
 RUNTIMES = ("cpu", "xnnpack", "onnxruntime", "tensorflow")
 Key = tuple[object, ...]
 
