@@ -1,4 +1,4 @@
-"""The commands compare, history and export-benchmark: they hold runs against each other, or hand them on."""
+"""The command compare: it holds runs against each other."""
 
 from __future__ import annotations
 
