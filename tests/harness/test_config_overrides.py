@@ -18,7 +18,7 @@ from harness.errors import UserError
         ("model=3", ["model: 3 is no name", "allowed: all"]),
         ("runtime=[cpu,[xnnpack]]", ["runtime: ['xnnpack'] is no name"]),
         ("export={a: 1}", ["export: {'a': 1} is no name"]),
-        ("export=[]", ["export: nothing chosen", "allowed: all, onnx"]),
+        ("export=[]", ["export: nothing chosen", "allowed: all, ", "onnx_qdq"]),
         ("task=[digits,photos]", ["task: one choice", "digits, imagefolder", "-m task="]),
         ("measure=[]", ["measure: one choice", "full, quick"]),
         ("~quant", ["quant: cannot be removed", "'~quant.<name>'"]),
