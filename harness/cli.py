@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -20,10 +21,13 @@ COMMANDS = {
     "why": "where the numbers of a cell go wrong, layer by layer: why RUN CELL",
     "profile": "where the time of a cell goes, operator by operator: profile RUN CELL",
     "compare": "two runs held against each other, exit code 1 on regression: compare BASE CAND",
+    "graph": "look inside a model file of any format, compare, draw, transform: graph VERB FILE",
     "repro": "run one cell of a run again: repro RUN CELL",
     "cache": "show the cache, or prune it: cache [prune]",
     "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
 }
+PLACES = {"why": "looking", "profile": "looking", "compare": "comparing", "graph": "graphing"}
+"""Command → module of this package that has ``<command>_command``; ``commands`` for the others."""
 HYDRA_FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p", "--hydra-help",
                "--shell-completion", "-sc", "--experimental-rerun")  # fmt: skip
 INTERRUPTED = "interrupted: nothing that was finished is lost; the same command goes on"
@@ -219,11 +223,8 @@ def _hydra(args: list[str]) -> int:
 
 
 def _command(name: str) -> Callable[[list[str]], int]:
-    from harness import commands, comparing, looking
-
-    function = f"{name.replace('-', '_')}_command"
-    module = next(m for m in (looking, comparing, commands) if hasattr(m, function))
-    found: Callable[[list[str]], int] = getattr(module, function)
+    module = importlib.import_module(f"harness.{PLACES.get(name, 'commands')}")
+    found: Callable[[list[str]], int] = getattr(module, f"{name.replace('-', '_')}_command")
     return found
 
 
@@ -235,6 +236,6 @@ class _Words(argparse.ArgumentParser):
         raise UserError(f"{self.prog}: {message}; allowed: {usage}")
 
 
-def parser(name: str) -> argparse.ArgumentParser:
-    """Return the argument parser of a command, its help taken from ``COMMANDS``."""
-    return _Words(prog=f"harness {name}", description=COMMANDS[name])
+def parser(name: str, about: str | None = None) -> argparse.ArgumentParser:
+    """Return the argument parser of a command, its help ``about`` or taken from ``COMMANDS``."""
+    return _Words(prog=f"harness {name}", description=about or COMMANDS[name])
