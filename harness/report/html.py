@@ -7,7 +7,6 @@ the data of ``payload``; Plotly lies in the page compressed (4.8 MB become 1.9),
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import re
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.report.matrix import Entry
-from harness.report.payload import payload, script_text
+from harness.report.payload import details, packed, payload, script_text
 from harness.report.shown import LEGEND, SYMBOLS, bounds_text
 from harness.report.view import View
 from harness.tables.verdict import Judged
@@ -51,8 +50,9 @@ def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
         empty_hash=_hash(""),  # Plotly adds an empty style element, and its rules one by one
-        data=Markup(script_text(payload(view.judged, table, view.folders, out_dir))),
-        plotly=Markup(base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode()),
+        data=Markup(script_text(payload(view.judged, table))),
+        details=Markup(packed(script_text(details(view.judged, view.folders, out_dir)))),
+        plotly=Markup(packed(plotly)),
         map_styles=_map_styles(plotly),
         numbers=lambda entry: _numbers(entry, places),
         legend=LEGEND,

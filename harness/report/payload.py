@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
 import os
@@ -34,27 +36,44 @@ _QUANTILES = 41
 """Values that stand for the latencies of one process: enough for a curve."""
 
 
-def payload(
-    judged: Sequence[Judged], table: pd.DataFrame, folders: Mapping[str, Path], out_dir: Path
-) -> dict[str, Any]:
+def payload(judged: Sequence[Judged], table: pd.DataFrame) -> dict[str, Any]:
     """Return what ``page.js`` and ``plots.js`` read; rows in the order of ``judged``, as in ``table``.
 
     ``columns``: name, group, and ``number`` (one a row, null for none) or ``text`` with ``code`` (-1 for none).
-    ``cells``: for each row what is no column; logs as links from ``out_dir``, as far as they are there.
-    ``reasons``: texts that ``why`` points into. ``folders``: run → its folder.
+    ``why``: for each row the number of its set in ``whys``, which is column → number of its text in ``reasons``.
     """
-    reasons: list[str] = []
-    known: dict[str, int] = {}
-
-    def code(text: str) -> int:
-        if text not in known:
-            known[text] = len(reasons)
-            reasons.append(text)
-        return known[text]
-
-    cells = [_cell(j, folders.get(j.record.run), out_dir, code) for j in judged]
+    reasons = _Numbered()
+    whys = _Numbered()
+    why = [
+        whys.number(tuple((name, reasons.number(printable(text))) for name, text in j.record.missing.items()))
+        for j in judged
+    ]
     columns = [_column(str(name), table[name].tolist()) for name in table.columns if name not in _ELSEWHERE]
-    return {"groups": GROUPS, "columns": [one for one in columns if one], "cells": cells, "reasons": reasons}
+    return {
+        "groups": GROUPS,
+        "columns": [one for one in columns if one],
+        "why": why,
+        "whys": [dict(pairs) for pairs in whys.found],
+        "reasons": list(reasons.found),
+    }
+
+
+def details(judged: Sequence[Judged], folders: Mapping[str, Path], out_dir: Path) -> list[dict[str, Any]]:
+    """Return what is shown of each cell when it is opened and is no column: command, end of the log, files, latencies.
+
+    Logs are links from ``out_dir``, as far as they are there. ``folders``: run → its folder.
+    """
+    return [_cell(j, folders.get(j.record.run), out_dir) for j in judged]
+
+
+class _Numbered:
+    """Things by the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self.found: dict[Any, int] = {}
+
+    def number(self, thing: Any) -> int:
+        return self.found.setdefault(thing, len(self.found))
 
 
 def group(column: str) -> str:
@@ -66,6 +85,11 @@ def script_text(content: Any) -> str:
     """Return JSON that ends no script element, whatever names are in it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def packed(text: str) -> str:
+    """Return a text compressed, as ``unpacked`` of ``page.js`` reads it: base64 of gzip."""
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
 def _column(name: str, values: Sequence[Any]) -> dict[str, Any] | None:
@@ -94,12 +118,9 @@ def _plain(value: Any) -> str | float | int | None:
     return value if isinstance(value, int) else float(f"{value:.6g}")
 
 
-def _cell(j: Judged, folder: Path | None, out_dir: Path, code: Any) -> dict[str, Any]:
+def _cell(j: Judged, folder: Path | None, out_dir: Path) -> dict[str, Any]:
     record = j.record
-    found: dict[str, Any] = {
-        "why": {name: code(printable(reason)) for name, reason in record.missing.items()},
-        "reproduce": printable(record.reproduce),
-    }
+    found: dict[str, Any] = {"reproduce": printable(record.reproduce)}
     if record.failure and record.failure.log_tail:
         found["log_tail"] = printable(record.failure.log_tail)
     if record.artifact:

@@ -1,5 +1,11 @@
 // One field of a table opened: every number, why others are absent, and the command that makes the cell again.
 const DETAILS = document.getElementById("details");
+let more = null;
+
+function moreOf(rows) {
+  more ??= unpacked("cell-details").json();
+  return more.then((cells) => rows.map((row) => cells[row]));
+}
 
 function numbers(row) {
   const parts = [];
@@ -13,7 +19,7 @@ function numbers(row) {
 }
 
 function absent(row) {
-  const why = Object.entries(DATA.cells[row].why || {});
+  const why = Object.entries(DATA.whys[DATA.why[row]]);
   if (!why.length) return null;
   const items = why.map(([name, code]) => element("li", {}, element("b", {}, name), ` ${DATA.reasons[code]}`));
   return element("details", {}, element("summary", {}, `${why.length} columns have no value, and why`), element("ul", {}, ...items));
@@ -24,25 +30,23 @@ function command(text) {
   return element("div", { class: "command" }, element("pre", {}, text), button);
 }
 
-function files(row) {
-  const cell = DATA.cells[row];
+function files(cell) {
   const links = Object.entries(cell.logs || {}).map(([kind, path]) => element("a", { href: path }, `log of ${kind}`));
   const logs = links.length ? links : ["The logs are not beside this page."];
   return element("p", { class: "files" }, ...logs.flatMap((one, number) => (number ? [" · ", one] : [one])));
 }
 
-function opened(row) {
-  const cell = DATA.cells[row];
+function opened(row, cell) {
   const verdict = value("verdict", row);
   const picture = element("div", { class: "plot small" });
-  if (cell.latency) document.dispatchEvent(new CustomEvent("latency", { detail: { row, picture } }));
+  if (cell.latency) document.dispatchEvent(new CustomEvent("latency", { detail: { processes: cell.latency, picture } }));
   return element("section", { class: "cell-details" },
     element("h3", {}, element("span", { class: `chip ${verdict.replace("/", "")}` }, verdict), ` ${value("cell", row)}`),
     value("verdict_text", row) ? element("p", {}, value("verdict_text", row)) : null,
     value("message", row) ? element("pre", { class: "message" }, value("message", row)) : null,
     cell.log_tail ? element("details", {}, element("summary", {}, "end of the log"), element("pre", {}, cell.log_tail)) : null,
     element("p", { class: "unit" }, "Reproduce:"), command(cell.reproduce),
-    files(row),
+    files(cell),
     cell.artifact ? element("p", { class: "unit" }, "Look inside, as long as the cache holds the file:") : null,
     cell.artifact ? command(`python -m harness graph draw ${quoted(cell.artifact)}`) : null,
     cell.latency ? picture : null,
@@ -53,10 +57,11 @@ function quoted(text) {
   return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function open(rows) {
+async function open(rows) {
+  const cells = await moreOf(rows);
   const title = rows.length === 1 ? value("cell", rows[0]) : `${rows.length} cells`;
   const close = element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => DETAILS.close() }, "×");
-  DETAILS.replaceChildren(element("header", {}, element("h2", { id: "details-title" }, title), close), ...rows.map(opened));
+  DETAILS.replaceChildren(element("header", {}, element("h2", { id: "details-title" }, title), close), ...rows.map((row, place) => opened(row, cells[place])));
   DETAILS.showModal();
   DETAILS.scrollTop = 0;
 }

@@ -1,7 +1,7 @@
 "use strict";
 // The table of all cells: filters, columns, order; what is chosen stands in the address.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const ROWS = DATA.cells.length;
+const ROWS = DATA.why.length;
 const COLUMNS = new Map(DATA.columns.map((column) => [column.name, column]));
 const FACETS = ["family", "model", "quant", "export", "runtime", "verdict", "task", "toolchain", "run"];
 const SHOWN_FIRST = ["cell", "verdict", "top1", "top1_drop", "agreement", "cosine", "latency_p50_ms",
@@ -19,6 +19,11 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+function unpacked(id) {
+  const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (one) => one.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")));
+}
+
 function value(name, row) {
   const column = COLUMNS.get(name);
   if (!column) return null;
@@ -27,7 +32,7 @@ function value(name, row) {
 }
 
 function reason(name, row) {
-  const code = (DATA.cells[row].why || {})[name];
+  const code = DATA.whys[DATA.why[row]][name];
   if (code !== undefined) return DATA.reasons[code];
   const stopped = !["ok", "noisy"].includes(value("status", row));
   return stopped ? value("verdict_text", row) || "" : "no reason recorded";

@@ -11,9 +11,7 @@ let passed = [];
 
 function loadPlotly() {
   plotly ??= (async () => {
-    const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (one) => one.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const source = URL.createObjectURL(new Blob([await new Response(stream).blob()], { type: "text/javascript" }));
+    const source = URL.createObjectURL(new Blob([await unpacked("plotly").blob()], { type: "text/javascript" }));
     await new Promise((done, failed) => document.head.append(element("script", { src: source, onload: done, onerror: failed })));
     URL.revokeObjectURL(source);
     return window.Plotly;
@@ -114,9 +112,9 @@ function inside(rows) {
     layout(`What is really quantized${more}`, "%", "", { barmode: "group", height: Math.max(320, 24 * sorted.length + 120), xaxis: { range: [0, 100] }, yaxis: { tickfont: { size: 9 } } }));
 }
 
-function latency({ detail: { row, picture } }) {
+function latency({ detail: { processes, picture } }) {
   loadPlotly().then(() => {
-    const traces = DATA.cells[row].latency.map((quantiles, number) => ({
+    const traces = processes.map((quantiles, number) => ({
       type: "scatter", mode: "lines", name: `process ${number + 1}`, x: quantiles, y: quantiles.map((_, place) => (100 * place) / Math.max(1, quantiles.length - 1)),
     }));
     window.Plotly.newPlot(picture, traces, layout("Latency of one inference, by process", "ms", "% of runs at most", { height: 280 }), { responsive: true, displaylogo: false });

@@ -18,7 +18,8 @@ from harness.tables.frame import frame
 
 def made(folder: Path, out: Path) -> dict[str, Any]:
     found = view([folder])
-    return payload.payload(found.judged, frame(found.judged), found.folders, out)
+    data = payload.payload(found.judged, frame(found.judged))
+    return data | {"cells": payload.details(found.judged, found.folders, out)}
 
 
 def column(data: dict[str, Any], name: str) -> list[Any]:
@@ -28,7 +29,7 @@ def column(data: dict[str, Any], name: str) -> list[Any]:
 
 def test_every_cell_is_in_every_column(swept: Path, tmp_path: Path) -> None:
     data = made(swept, tmp_path)
-    assert len(data["cells"]) == 96
+    assert len(data["cells"]) == len(data["why"]) == 96
     assert {len(one.get("number", one.get("code"))) for one in data["columns"]} == {96}
     cells, top1 = column(data, "cell"), column(data, "top1")
     assert top1[cells.index("efficientnet_b0/int8/tflite/cpu/t1")] == 0.9111
@@ -39,7 +40,7 @@ def test_a_column_without_a_value_is_left_out_and_its_reason_kept_once(swept: Pa
     data = made(swept, tmp_path)
     assert "sparsity" not in {one["name"] for one in data["columns"]}
     assert data["reasons"].count("not pruned") == 1
-    codes = {cell["why"]["sparsity"] for cell in data["cells"] if "sparsity" in cell["why"]}
+    codes = {why["sparsity"] for why in data["whys"] if "sparsity" in why}
     assert data["reasons"].index("not pruned") in codes
 
 
