@@ -12,7 +12,7 @@ from harness.qat import calibration, export, graph, ranges, transforms
 from harness.quantizers.contract import Source
 from harness.records import Value
 
-UNLABELLED_RATE = 0.1
+UNLABELLED_RATE = 0.02
 """Times the learning rate, where the float model's outputs are the goal."""
 HELD_OUT = 0.1
 """Share of labelled images that are not trained on but tell which epoch was the best."""

@@ -45,7 +45,7 @@ class Options:
     batch: int = field(default=32, metadata={"min": 1, "max": 4096})
     calibration_images: int = field(default=128, metadata={"min": 1, "max": 100_000})
     qat_epochs: int = field(default=2, metadata={"min": 0, "max": 1000})
-    qat_learning_rate: float = field(default=1e-5, metadata={"min": 0.0, "max": 1.0})
+    qat_learning_rate: float = field(default=5e-5, metadata={"min": 0.0, "max": 1.0})
 
 
 def refuses(options: Options, export: str) -> str | None:

@@ -27,7 +27,7 @@ class Options:
     quant_delay: int = field(default=0, metadata={"min": 0, "max": 1_000_000})
     epochs: int = field(default=3, metadata={"min": 0, "max": 1000})
     steps: int = field(default=8, metadata={"min": 0, "max": 1_000_000})
-    learning_rate: float = field(default=1e-5, metadata={"min": 0.0, "max": 1.0})
+    learning_rate: float = field(default=5e-5, metadata={"min": 0.0, "max": 1.0})
     batch: int = field(default=32, metadata={"min": 1, "max": 4096})
     freeze_batch_norm: bool = True
     hard_swish: Literal["product", "kernel"] = "product"
