@@ -41,7 +41,7 @@ def _compare_words() -> ArgumentParser:
     words.add_argument("--verdict", help="thresholds: a file of conf/verdict; default: those the candidate ran with")
     words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a threshold, as latency=0.1")
     words.add_argument("--markdown", type=Path, metavar="FILE", help="also write a page for a CI summary")
-    words.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
+    words.add_argument("--json", type=Path, metavar="FILE", help="also write everything, cell by cell, as JSON")
     words.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
     return words
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from harness.compare.comparison import Comparison
 from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
+from harness.compare.render.summed import summed
 
 MARKS: dict[Grade, str] = {"regression": "✗", "known": "~", "improvement": "✓", "note": "·"}
 TITLES: dict[Section, str] = {
@@ -37,8 +38,8 @@ def sides(comparison: Comparison) -> str:
 
 
 def sections(comparison: Comparison) -> Iterator[tuple[Section, tuple[Finding, ...]]]:
-    """Return the sections that have something to say, in their order."""
+    """Return the sections that have something to say, in their order; what many cells share is one line."""
     for section in SECTIONS:
-        found = tuple(one for one in comparison.findings if one.section == section)
+        found = summed([one for one in comparison.findings if one.section == section])
         if found:
             yield section, found
