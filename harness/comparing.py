@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 def compare_command(args: list[str]) -> int:
     """Print what got worse between two runs; exit code 1 when something did."""
+    from harness import known_issues
     from harness.compare.comparison import Ask, compared
     from harness.compare.pairing import side
     from harness.compare.render import terminal
 
     given = _compare_words().parse_args(args)
     base, cand = side("base", given.base), side("candidate", given.cand)
-    ask = Ask(limits(cand, given.set, given.verdict), given.across_machines, given.subset)
+    known = known_issues.load(given.known)
+    ask = Ask(limits(cand, given.set, given.verdict), given.across_machines, given.subset, known)
     found = compared(base, cand, ask)
     terminal.show(found)
     _write(found, given)
@@ -38,6 +40,7 @@ def _compare_words() -> ArgumentParser:
     words.add_argument("cand", help="the same, for what is to be judged")
     words.add_argument("--across-machines", action="store_true", help="compare latencies of different machines too")
     words.add_argument("--subset", action="store_true", help="the candidate has fewer cells on purpose")
+    words.add_argument("--known", type=Path, metavar="FILE", help="expected failures; default: conf/known_issues.yaml")
     words.add_argument("--verdict", help="thresholds: a file of conf/verdict; default: those the candidate ran with")
     words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a threshold, as latency=0.1")
     words.add_argument("--markdown", type=Path, metavar="FILE", help="also write a page for a CI summary")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.compare import accuracy, artifacts, findings, latency, machines, status
+from harness.compare import accuracy, artifacts, findings, known, latency, machines, status
 from harness.compare.findings import Finding
 from harness.compare.pairing import Pair, Side, pairs, run_file, side
+from harness.known_issues import KnownIssue
 from harness.tables.regression import Regression
 
 
@@ -21,6 +22,8 @@ class Ask:
     """Compare latencies also where the fingerprints differ."""
     subset: bool = False
     """The candidate has fewer cells on purpose."""
+    known: Mapping[str, KnownIssue] = field(default_factory=dict)
+    """Failures that are expected, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +62,11 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
     both = pairs(base, cand)
     limits = ask.limits
     steps = latency.steps(both, base, cand, limits, across=ask.across_machines)
+    expected = list(known.findings(both, base, cand, ask.known))
+    settled = {one.cell for one in expected}
     found = [
-        *status.findings(both, subset=ask.subset),
+        *expected,
+        *(one for one in status.findings(both, subset=ask.subset) if one.cell not in settled),
         *artifacts.findings(both, limits.artifacts),
         *accuracy.findings(both, base, cand, limits),
         *artifacts.findings(both, limits.fidelity, "accuracy"),
@@ -72,6 +78,7 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
         *_unfinished(base, cand),
         *machines.remarks(both, base, cand, across=ask.across_machines),
         *latency.remarks(steps, limits),
+        *known.remarks(cand, ask.known),
     )
     return Comparison(base, cand, both, tuple(steps), tuple(sorted(found, key=findings.key)), told, limits)
 

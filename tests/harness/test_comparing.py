@@ -74,3 +74,20 @@ def test_a_mistake_is_one_line(
     assert cli.main(["compare", *words]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert all(word in line for word in told), line
+
+
+def test_expected_failures_come_from_a_file(runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.write("base", [runs.record("base")])
+    runs.write("broken", [runs.stopped(runs.record("broken"))])
+    assert cli.main(["compare", "base", "broken"]) == 1
+    file = tmp_path / "known.yaml"
+    entry = (
+        "about: x\n  cells: ['*']\n  stage: export\n  reason: .*\n  link: https://x\n  package: numpy\n  since: '2'\n"
+    )
+    file.write_text(f"mine:\n  {entry}")
+    assert cli.main(["compare", "base", "broken", "--known", str(file)]) == 0
+    assert "1 known issue" in capsys.readouterr().out
+    file.write_text(f"mine:\n  {entry}  reasn: x\n")
+    assert cli.main(["compare", "base", "broken", "--known", str(file)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "mine.reasn: unknown key" in line

@@ -15,27 +15,33 @@ NAMED = 3
 _WORDS = {
     "missing_cell": "not in the candidate; they were {base}",
     "new_cell": "not in the base; they are {cand}",
+    "known_issue": "{text}",
 }
 """Kind → what its cells have in common."""
 
 
 def summed(found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings, missing and new cells that were or are the same summed up where they are many.
+    """Return the findings; missing, new and known ones of which the same is to be said are one where they are many.
 
     A sum stands where its first cell stood.
     """
     groups: dict[tuple[object, ...], list[Finding]] = defaultdict(list)
     for number, one in enumerate(found):
-        alike = (one.grade, one.kind, one.base, one.cand) if one.kind in _WORDS else (number,)
-        groups[alike].append(one)
+        said = _said(one)
+        groups[(number,) if said is None else (one.grade, one.kind, said)].append(one)
     return tuple(line for group in groups.values() for line in (group if len(group) <= FEW else [_sum(group)]))
+
+
+def _said(one: Finding) -> str | None:
+    """Return what is the same of all cells of a sum; None for what stands alone."""
+    words = _WORDS.get(one.kind)
+    return None if words is None else words.format(base=one.base, cand=one.cand, text=one.text)
 
 
 def _sum(group: Sequence[Finding]) -> Finding:
     first = group[0]
-    said = _WORDS[first.kind].format(base=first.base, cand=first.cand)
     named = ", ".join(one.cell for one in group[:NAMED])
-    return replace(first, cell=_title(group), text=f"{said}: {named} and {len(group) - NAMED} more")
+    return replace(first, cell=_title(group), text=f"{_said(first)}: {named} and {len(group) - NAMED} more")
 
 
 def _title(group: Sequence[Finding]) -> str:

@@ -18,7 +18,7 @@ MODELS = tuple(f"net{i}" for i in range(6))
 
 def _one(kind: str, state: str, number: int) -> Finding:
     grade = "regression" if kind == "missing_cell" else "note"
-    return Finding("status", grade, f"net{number}/int8", kind, f"it is {state}", state, None)
+    return Finding("status", grade, f"net{number}/int8", kind, f"it is {state}", state, state)
 
 
 def test_missing_cells_of_a_subset_are_a_line_for_each_state_that_they_were_in(runs: Runs) -> None:
