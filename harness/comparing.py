@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,7 @@ def compare_command(args: list[str]) -> int:
     """Print what got worse between two runs; exit code 1 when something did."""
     from harness import known_issues
     from harness.compare.comparison import Ask, compared
+    from harness.compare.confirm import confirmed
     from harness.compare.pairing import side
     from harness.compare.render import terminal
 
@@ -29,6 +31,8 @@ def compare_command(args: list[str]) -> int:
     known = known_issues.load(given.known)
     ask = Ask(limits(cand, given.set, given.verdict), given.across_machines, given.subset, known)
     found = compared(base, cand, ask)
+    if given.confirm:
+        found = confirmed(found, given.plugins_dir, tell=lambda text: print(text, file=sys.stderr, flush=True))
     terminal.show(found)
     _write(found, given)
     return found.code
@@ -40,6 +44,8 @@ def _compare_words() -> ArgumentParser:
     words.add_argument("cand", help="the same, for what is to be judged")
     words.add_argument("--across-machines", action="store_true", help="compare latencies of different machines too")
     words.add_argument("--subset", action="store_true", help="the candidate has fewer cells on purpose")
+    words.add_argument("--confirm", action="store_true", help="measure suspected slow-downs again before they count")
+    words.add_argument("--plugins-dir", metavar="DIR", help="--confirm: where runtimes of your own are")
     words.add_argument("--known", type=Path, metavar="FILE", help="expected failures; default: conf/known_issues.yaml")
     words.add_argument("--verdict", help="thresholds: a file of conf/verdict; default: those the candidate ran with")
     words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a threshold, as latency=0.1")
@@ -84,13 +90,9 @@ def limits(cand: Side, settings: list[str], verdict: str | None = None) -> Regre
 
 def _composed_with(cand: Side) -> str | dict[str, Any]:
     """Return the verdict of the candidate's newest run; older runs, which have no thresholds to compare, get ours."""
-    import yaml
+    from harness.compare.pairing import run_config
 
-    try:
-        content = yaml.safe_load((cand.sources[cand.runs[-1]] / "config.yaml").read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return "default"
-    verdict = content.get("verdict") if isinstance(content, dict) else None
+    verdict = run_config(cand, cand.runs[-1]).get("verdict")
     return verdict if isinstance(verdict, dict) and "compare" in verdict else "default"
 
 

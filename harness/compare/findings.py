@@ -32,6 +32,8 @@ class Finding:
     p: float | None = None
     adjusted_p: float | None = None
     """``p`` corrected for the number of cells; None when its test could not have rejected."""
+    again: Literal["confirmed", "refuted", "unconfirmed"] | None = None
+    """What came of measuring a suspected slow-down again; None where that was not tried."""
 
 
 def key(finding: Finding) -> tuple[int, int]:

@@ -105,6 +105,17 @@ def run_file(one: Side, run: str, name: str) -> Any:
     return content if isinstance(content, dict) else {}
 
 
+def run_config(one: Side, run: str) -> dict[str, Any]:
+    """Return the configuration that a run was composed with, empty when there is none that can be read."""
+    import yaml
+
+    try:
+        content = yaml.safe_load((one.sources[run] / "config.yaml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def kept_file(one: Side, record: Record, kind: str) -> Path | None:
     """Return a file that a record names (``samples``, ``predictions``), None when it is not in the run's folder."""
     files = record.details.get("files")

@@ -47,6 +47,8 @@ class Regression:
     """The same where a side has one process only, so that nothing shows its spread."""
     noise: float = field(default=0.02, metadata={"min": 0.0, "max": 1.0})
     """Spread (CV) of the clean median from process to process, to say what a single one can find."""
+    confirm_pairs: int = field(default=5, metadata={"min": 3, "max": 100})
+    """Pairs of base and candidate that ``--confirm`` measures of each suspected cell."""
     artifacts: dict[str, Rule] = field(default_factory=_artifacts)
     """Column → how far it may move."""
     fidelity: dict[str, Rule] = field(default_factory=dict)

@@ -91,3 +91,10 @@ def test_expected_failures_come_from_a_file(runs: Runs, tmp_path: Path, capsys: 
     assert cli.main(["compare", "base", "broken", "--known", str(file)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "mine.reasn: unknown key" in line
+
+
+def test_a_suspicion_that_cannot_be_measured_again_stays_one(three: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", "base", "slow", "--confirm"]) == 1
+    assert "unconfirmed: the base was measured on another machine" in capsys.readouterr().out
+    assert cli.main(["compare", "base", "equal", "--confirm"]) == 0
+    assert "confirmed" not in capsys.readouterr().out
