@@ -97,7 +97,7 @@ def help_text() -> str:
     lines = ["usage: python -m harness [key=value …]      run the matrix of these choices",
              "       python -m harness COMMAND …          look at what there is", "", "commands:"]  # fmt: skip
     lines += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
-    lines += ["", "choices (key=name or 'key=[name,name]'; a set is a name too):"]
+    lines += ["", "choices (key=name or 'key=[name,name]'; a set is a name too; +experiment=name):"]
     for group in sorted(p for p in conf_dir().iterdir() if p.is_dir()):
         names = sorted(p.stem for p in group.glob("*.yaml"))
         lines.append(_wrapped(group.name, names))

@@ -39,7 +39,8 @@ def _about(group: str, choice: str) -> str:
 
     content = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text()) or {}
     if "defaults" in content:
-        return "set of " + ", ".join(str(name) for name in content["defaults"])
+        names = content["defaults"]
+        return " ".join(map(_choice, names)) if isinstance(names[0], dict) else "set of " + ", ".join(map(str, names))
     shown = [f"{k}={v}" for k, v in content.items() if isinstance(v, str | int | float | bool) and v != ""]
     if group == "export":
         shown.append(f"writes {plugins.load('exporters', content['method']).FORMAT}")
@@ -47,6 +48,13 @@ def _about(group: str, choice: str) -> str:
         shown.append(f"reads {', '.join(plugins.load('runtimes', content['method']).READS)}")
     line = " ".join(shown)
     return line if len(line) <= 84 else line[:83] + "…"
+
+
+def _choice(default: dict[str, Any]) -> str:
+    """Return a choice that an experiment makes as one would write it: ``quant=[int8,qat]``."""
+    (key, value), *_ = default.items()
+    shown = f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    return f"{key.removeprefix('override ').removeprefix('/')}={shown}"
 
 
 def report_command(args: list[str]) -> int:

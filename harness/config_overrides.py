@@ -101,6 +101,11 @@ def _explained(error: Exception, text: str, overrides: Sequence[str]) -> str:
     if found and (conf_dir() / found[1]).is_dir():
         group, name = found[1], found[2]
         return f"{group}: '{name}' does not exist; {did_you_mean(name, choices(group))}"
+    found = re.search(r"Could not override '([^']+)'\. No match in the defaults list", text)
+    if found and found[1] in groups():
+        return (
+            f"{found[1]}: is not part of every run; allowed: '+{found[1]}=…' with one of {', '.join(choices(found[1]))}"
+        )
     found = re.search(r"Could not (?:override|delete from config\.) '([^']+)'", text)
     if found:
         return _explain_key(found[1], overrides)
