@@ -21,12 +21,13 @@ COMMANDS = {
     "why": "where the numbers of a cell go wrong, layer by layer: why RUN CELL",
     "profile": "where the time of a cell goes, operator by operator: profile RUN CELL",
     "compare": "two runs held against each other, exit code 1 on regression: compare BASE CAND",
+    "history": "what stands out in the newest of many runs, exit code 1 when it does: history RUN…",
     "graph": "look inside a model file of any format, compare, draw, transform: graph VERB FILE",
     "repro": "run one cell of a run again: repro RUN CELL",
     "cache": "show the cache, or prune it: cache [prune]",
     "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
 }
-PLACES = {"why": "looking", "profile": "looking", "compare": "comparing", "graph": "graphing"}
+PLACES = {"why": "looking", "profile": "looking", "compare": "comparing", "history": "watching", "graph": "graphing"}
 """Command → module of this package that has ``<command>_command``; ``commands`` for the others."""
 HYDRA_FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p", "--hydra-help",
                "--shell-completion", "-sc", "--experimental-rerun")  # fmt: skip

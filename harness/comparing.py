@@ -84,7 +84,7 @@ def limits(cand: Side, settings: list[str], verdict: str | None = None) -> Regre
     made = thresholds(verdict or _composed_with(cand)).compare
     plain: dict[str, Any] = asdict(made)
     for setting in settings:
-        _set(plain, setting)
+        set_key(plain, setting)
     return validated(plain, Regression, "compare", lambda _: " (--set)" if settings else "")
 
 
@@ -96,7 +96,7 @@ def _composed_with(cand: Side) -> str | dict[str, Any]:
     return verdict if isinstance(verdict, dict) and "compare" in verdict else "default"
 
 
-def _set(plain: dict[str, Any], setting: str) -> None:
+def set_key(plain: dict[str, Any], setting: str) -> None:
     """Put ``KEY=VALUE`` into a tree; an unknown key is for ``validated`` to complain about."""
     import yaml
 

@@ -10,6 +10,7 @@ from harness.errors import UserError, did_you_mean
 from harness.paths import conf_dir
 from harness.records import Record
 from harness.tables.regression import Regression
+from harness.tables.watch import Watch
 from harness.validate import validated
 
 VerdictName = Literal["clean", "degraded", "fails", "n/a"]
@@ -49,6 +50,8 @@ class Thresholds:
     """Metrics that are judged only where there are labels."""
     compare: Regression = field(default_factory=Regression)
     """What is worse between two runs."""
+    history: Watch = field(default_factory=Watch)
+    """What stands out in a series of runs."""
 
     def bounds(self, scheme: str) -> Bounds:
         """Return the bounds of a scheme, or those of ``default``."""

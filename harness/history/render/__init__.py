@@ -1,0 +1,1 @@
+"""A history as a terminal, a program or a browser wants it."""

@@ -1,0 +1,40 @@
+"""Words that all renderings share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
+from harness.history.chronicle import Chronicle
+
+_PLURALS: dict[Grade, tuple[str, str]] = {
+    "regression": ("regression", "regressions"),
+    "known": ("known issue", "known issues"),
+    "improvement": ("improvement", "improvements"),
+    "note": ("note", "notes"),
+}
+
+
+def headline(history: Chronicle) -> str:
+    """Return the outcome in one line."""
+    counts = Counter(one.grade for one in history.findings)
+    parts = [f"{counts[g]} {_PLURALS[g][counts[g] != 1]}" for g in GRADES if counts[g]]
+    live = sum(track.live for track in history.tracks)
+    return f"{live} cells in the newest night: {', '.join(parts) if parts else 'nothing stands out'}"
+
+
+def span(history: Chronicle) -> str:
+    """Return what was looked at."""
+    runs = history.runs.runs
+    first = min(record.started_at for track in history.tracks for record in track.records)
+    count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return f"{count}, {first[:10]} … {history.newest[:10]}, the newest {runs[-1]}"
+
+
+def sections(history: Chronicle) -> Iterator[tuple[Section, tuple[Finding, ...]]]:
+    """Return the sections that have something to say, in their order."""
+    for section in SECTIONS:
+        found = tuple(one for one in history.findings if one.section == section)
+        if found:
+            yield section, found
