@@ -15,20 +15,17 @@ from harness import report
 from harness.compare.findings import Finding
 from harness.compare.pairing import run_file
 from harness.compare.render.words import MARKS, TITLES
-from harness.compare.status import WORKS, described
 from harness.environment import MEASURING
 from harness.history.chronicle import Chronicle
 from harness.history.facts import number
 from harness.history.latency import Seen
-from harness.history.render import picture
+from harness.history.render import picture, strip
 from harness.history.render.words import headline, sections, span
 from harness.history.tracks import Track
 from harness.report import shown
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _CLASSES = {"regression": "fails", "known": "degraded", "improvement": "clean", "note": "note"}
-STATUSES = 60
-"""Runs whose status is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,7 @@ class Row:
     """A cell of the table."""
 
     track: Track
-    statuses: tuple[tuple[str, str], ...]
-    """(status, what to say of it) of each run, oldest first."""
+    statuses: strip.Strip
     latencies: tuple[Line, ...]
     size: Line | None
     top1: Line | None
@@ -83,7 +79,6 @@ def page(history: Chronicle, now: datetime) -> str:
         rules=_rules(history),
         marks=MARKS,
         classes=_CLASSES,
-        works=WORKS,
         ms=shown.milliseconds,
     )
 
@@ -107,7 +102,7 @@ def _row(history: Chronicle, track: Track) -> Row:
     said = [one.grade for one in history.findings if one.cell in names]
     return Row(
         track,
-        tuple((r.status, f"{r.started_at[:10]} {r.run}: {described(r)}") for r in track.records[-STATUSES:]),
+        strip.strip(track.records),
         tuple(_latency(one) for one in history.seen if one.series.label in names),
         _column(track, "size_bytes", lambda size: f"{shown.megabytes(size)} MB"),
         _column(track, "top1", lambda share: f"{shown.percent(share)} %"),

@@ -21,7 +21,8 @@ def headline(history: Chronicle) -> str:
     counts = Counter(one.grade for one in history.findings)
     parts = [f"{counts[g]} {_PLURALS[g][counts[g] != 1]}" for g in GRADES if counts[g]]
     live = sum(track.live for track in history.tracks)
-    return f"{live} cells in the newest night: {', '.join(parts) if parts else 'nothing stands out'}"
+    cells = "1 cell" if live == 1 else f"{live} cells"
+    return f"{cells} in the newest night: {', '.join(parts) if parts else 'nothing stands out'}"
 
 
 def span(history: Chronicle) -> str:
