@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,16 +64,28 @@ def told(runs: Side, thresholds: Thresholds) -> Chronicle:
     watch = thresholds.history
     made = tracks(runs, watch.night_hours)
     seen = tuple(latency.seen(series, watch) for track in made for series in track.series)
-    found = [*facts.findings(made, runs, thresholds.compare, watch.window), *latency.findings(seen, watch)]
+    known = list(facts.findings(made, runs, thresholds.compare, watch.window))
+    found = [*(one for one in known if not _unreadable(one)), *latency.findings(seen, watch)]
     remarks = (
         *runs.problems,
         *_unfinished(runs, made),
         *_absent(made),
         *_new_machines(runs, seen),
+        *_unread(known),
         *latency.remarks(seen, watch),
     )
     newest = max(record.started_at for track in made for record in track.records)
     return Chronicle(runs, made, seen, tuple(sorted(found, key=findings.key)), remarks, newest, thresholds)
+
+
+def _unreadable(one: Finding) -> bool:
+    return one.kind == "predictions"
+
+
+def _unread(known: Sequence[Finding]) -> Iterator[str]:
+    """Sum up the cells whose accuracy could not be compared: for all of them it is the same reason as a rule."""
+    for text, count in Counter(one.text for one in known if _unreadable(one)).items():
+        yield f"{count} cell{'s' if count > 1 else ''}: {text}"
 
 
 def _night(made: Sequence[Track]) -> list[str]:

@@ -164,6 +164,16 @@ def test_a_loss_that_may_be_chance_stops_nothing(nights: Nights) -> None:
     assert found.code == 0
 
 
+def test_predictions_that_are_gone_are_one_line_for_all_cells(nights: Nights) -> None:
+    both = cell(), cell("none")
+    for night in range(2):
+        folder = nights.write(*(nights.record(2 + night, one) for one in both))
+    shutil.rmtree(folder / "predictions")
+    found = nights.look()
+    assert kinds(found) == []
+    assert "2 cells: accuracy is not compared: the predictions of the candidate are not in its folder" in found.remarks
+
+
 def test_a_new_level_and_a_drift_are_said_and_stop_nothing(nights: Nights) -> None:
     nights.nights([*noisy(30), *noisy(12, 2.15, seed=1)])
     found = nights.look()
