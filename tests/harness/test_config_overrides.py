@@ -76,3 +76,10 @@ def test_no_override_ends_in_anything_but_a_configuration_or_one_line(prefix: st
         said = str(error)
     assert "\n" not in said
     assert len(said) < 1000
+
+
+def test_a_group_that_is_not_part_of_every_run_says_how_it_is_added() -> None:
+    with pytest.raises(UserError, match=r"experiment: is not part of every run; allowed: '\+experiment=…'.*tiny"):
+        config.compose(["experiment=tiny"])
+    with pytest.raises(UserError, match=r"experiment: 'tinny' does not exist; did you mean 'tiny'"):
+        config.compose(["+experiment=tinny"])
