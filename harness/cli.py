@@ -25,9 +25,17 @@ COMMANDS = {
     "graph": "look inside a model file of any format, compare, draw, transform: graph VERB FILE",
     "repro": "run one cell of a run again: repro RUN CELL",
     "cache": "show the cache, or prune it: cache [prune]",
+    "toolchain": "older or other sets of packages: toolchain list, toolchain sync NAME",
     "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
 }
-PLACES = {"why": "looking", "profile": "looking", "compare": "comparing", "history": "watching", "graph": "graphing"}
+PLACES = {
+    "why": "looking",
+    "profile": "looking",
+    "compare": "comparing",
+    "history": "watching",
+    "graph": "graphing",
+    "toolchain": "toolchaining",
+}
 """Command → module of this package that has ``<command>_command``; ``commands`` for the others."""
 HYDRA_FLAGS = ("-m", "--multirun", "--cfg", "-c", "--info", "-i", "--resolve", "--package", "-p", "--hydra-help",
                "--shell-completion", "-sc", "--experimental-rerun")  # fmt: skip

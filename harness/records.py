@@ -41,6 +41,21 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Toolchain:
+    """A named set of pinned packages; a file of ``conf/toolchain``."""
+
+    name: str
+    python: str | None
+    """Version of Python, ``3.11``; None for the default, which has the one it has."""
+    wants: tuple[str, ...]
+    """What the set was compiled from."""
+    imports: tuple[str, ...]
+    """Modules that must import before an environment counts as made."""
+    packages: tuple[str, ...]
+    """The complete set, ``name==version`` each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job or a cell stopped."""
 
