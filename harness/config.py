@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from harness import plugins
+from harness import plugins, toolchains
 from harness.config_overrides import choices, composition_errors, explain, groups, origin, require_choices
 from harness.errors import UserError, did_you_mean
 from harness.paths import conf_dir
@@ -109,6 +109,16 @@ class LimitsConfig:
 
 
 @dataclass(frozen=True)
+class ToolchainConfig:
+    """One choice of ``toolchain``: see ``records.Toolchain``."""
+
+    python: str | None = None
+    wants: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """The composed, checked configuration of one run."""
 
@@ -120,6 +130,7 @@ class RunConfig:
     measure: MeasureConfig
     verdict: dict[str, Any]
     limits: LimitsConfig
+    toolchain: dict[str, ToolchainConfig] = field(default_factory=lambda: {toolchains.DEFAULT: ToolchainConfig()})
     threads: int | list[int] = field(default=1, metadata={"min": 1, "max": 1024})
     seed: int = field(default=0, metadata={"min": 0})
     rerun: bool = False
@@ -162,7 +173,7 @@ def check(plain: object, overrides: Sequence[str] = ()) -> RunConfig:
     def where(key: str) -> str:
         return origin(key, overrides)
 
-    axes = ("model", *AXES)
+    axes = ("model", *AXES, "toolchain")
     if isinstance(plain, dict):
         plain = {**{axis: {} for axis in axes}, **plain}  # of an axis with nothing chosen Hydra makes no key
     config = validated(plain, RunConfig, "", where)
@@ -180,7 +191,19 @@ def check(plain: object, overrides: Sequence[str] = ()) -> RunConfig:
     if config.run_id is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", config.run_id):
         raise UserError(f"run_id: {config.run_id!r} is not possible; allowed: letters, digits, '.', '_' and '-'")
     _check_paths(config)
+    _check_toolchains(config, where)
     return config
+
+
+def _check_toolchains(config: RunConfig, where: Callable[[str], str]) -> None:
+    """A toolchain is its file, which its environment was made from: nothing else would be what ran."""
+    for name, chosen in config.toolchain.items():
+        known = toolchains.get(name)
+        for key in ("python", "imports", "packages"):
+            given, filed = getattr(chosen, key), getattr(known, key)
+            if given != (list(filed) if isinstance(filed, tuple) else filed):
+                full = f"toolchain.{name}.{key}"
+                raise UserError(f"{full}: cannot be set{where(full)}; it is what conf/toolchain/{name}.yaml says")
 
 
 def _variants(chosen: dict[str, Any], group: str, plugins_dir: str | None) -> dict[str, Any]:

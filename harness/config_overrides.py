@@ -12,7 +12,7 @@ from harness.paths import conf_dir
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-MATRIX = ("model", "quant", "export", "runtime")
+MATRIX = ("model", "quant", "export", "runtime", "toolchain")
 """Groups of which several may be chosen."""
 _FORMS = "key=value, 'key=[a,b]', '~key'"
 _SHOWN = 300

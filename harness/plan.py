@@ -1,15 +1,22 @@
 """Multiply the choices into cells, and say what work the cells share.
 
 A plan is data: cells in a fixed order, and nodes (jobs to be) that name the nodes they need. Nothing is run here.
+
+Under several toolchains, data, float model and quantization (a recipe, or a model that was trained) are made once,
+in the default one: so every toolchain converts the same weights, and is held against the same reference outputs.
+Exporting, running the artifact on the images, and timing it are done anew in each, with the converter and the
+runtime of its days: what differs between them is theirs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from itertools import product
+from types import ModuleType
 from typing import Any
 
-from harness import codec, plugins
+from harness import codec, plugins, toolchains
 from harness.config import ModelConfig, RunConfig
 from harness.records import Cell
 
@@ -28,6 +35,16 @@ class Node:
     """Name of an input folder → node id."""
     plugin: tuple[str, str] | None = None
     """(group, method) of the plug-in that does it; its code and packages are part of the key."""
+    toolchain: str = toolchains.DEFAULT
+    """In whose environment it is done."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a cell cannot be; ``reason`` is a short code."""
+
+    text: str
+    reason: str = "no_such_form"
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,7 @@ class PlannedCell:
     options: dict[str, Any]
     export_node: str = ""
     evaluate_node: str = ""
-    refusal: str | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -78,23 +95,40 @@ def _batch(name: str, model: ModelConfig, config: RunConfig) -> Batch:
     nodes: dict[str, Node] = {}
     for node in _source_nodes(name, model, config):
         nodes[node.id] = node
-    cells = []
-    for quant, q_options in _quants(config).items():
-        for export, e_options in config.export.items():
-            if not _readers(e_options, config):
-                continue
-            refusal = _refusal(q_options, e_options, config)
-            exported = "" if refusal else _export_nodes(name, quant, export, q_options, e_options, config, nodes)
-            cells += list(_cells(name, model, quant, export, exported, refusal, config, nodes))
+    cells: list[PlannedCell] = []
+    for toolchain, (quant, q_options), export in product(config.toolchain, _quants(config).items(), config.export):
+        e_options = config.export[export]
+        if not _readers(e_options, config):
+            continue
+        refusal, exported = _refusal(q_options, e_options, toolchain, config), ""
+        if refusal is None:
+            exported = _export_nodes(name, quant, export, q_options, e_options, toolchain, config, nodes)
+        cells += _cells(name, model, quant, export, toolchain, exported, refusal, config, nodes)
     return Batch(name, tuple(cells), tuple(nodes.values()))
 
 
-def _refusal(quant: dict[str, Any], export: dict[str, Any], config: RunConfig) -> str | None:
-    """Ask the method whether it has a meaning for the export method that takes its model first."""
+def _refusal(quant: dict[str, Any], export: dict[str, Any], toolchain: str, config: RunConfig) -> Refusal | None:
+    """Ask the method whether it has a meaning for the export method that takes its model first, and the toolchain
+    whether it has what both need."""
     module = plugins.load("quantizers", quant["method"], config.plugins_dir)
-    first = getattr(plugins.load("exporters", export["method"], config.plugins_dir), "STARTS_FROM", export["method"])
+    exporter = plugins.load("exporters", export["method"], config.plugins_dir)
+    first = getattr(exporter, "STARTS_FROM", export["method"])
     reason: str | None = module.refuses(plugins.options(module, quant), first)
-    return reason
+    if reason is not None:
+        return Refusal(reason)
+    makers = [exporter, plugins.load("exporters", first, config.plugins_dir)]
+    makers += [module] if getattr(module, "REWRITES", False) else []
+    return _lacking(makers, toolchain)
+
+
+def _lacking(modules: list[ModuleType], toolchain: str) -> Refusal | None:
+    """Return why a toolchain cannot do what some plug-ins do: it has neither one of their packages nor another in its
+    place (``INSTEAD``)."""
+    for module in modules:
+        missing = toolchains.lacking(toolchain, module.PACKAGES, getattr(module, "INSTEAD", {}))
+        if missing:
+            return Refusal(f"toolchain {toolchain} has no {', '.join(missing)}", "toolchain_lacks")
+    return None
 
 
 def input_size(model: ModelConfig, config: RunConfig) -> int | None:
@@ -129,6 +163,7 @@ def _export_nodes(
     export: str,
     q_options: dict[str, Any],
     e_options: dict[str, Any],
+    toolchain: str,
     config: RunConfig,
     nodes: dict[str, Node],
 ) -> str:
@@ -136,19 +171,24 @@ def _export_nodes(
     own = {"plugins_dir": config.plugins_dir}
     base = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
     quantized = _quantize_node(name, quant, q_options, config, nodes)
-    node_id = f"export/{name}/{quant}/{export}"
+    node_id = _in(toolchain, f"export/{name}/{quant}/{export}")
     needs, plugin = {**base, "quantized": quantized}, ("exporters", e_options["method"])
     options = {"export": e_options, **own}
     first = getattr(plugins.load(*plugin, config.plugins_dir), "STARTS_FROM", None)
     if first is not None:
         preset, first_options = _preset(first, config)
-        needs["artifact"] = _export_nodes(name, quant, preset, q_options, first_options, config, nodes)
+        needs["artifact"] = _export_nodes(name, quant, preset, q_options, first_options, toolchain, config, nodes)
     elif getattr(plugins.load("quantizers", q_options["method"], config.plugins_dir), "REWRITES", False):
         float_options = _quants(config)[BASELINE]
-        needs["artifact"] = _export_nodes(name, BASELINE, export, float_options, e_options, config, nodes)
+        needs["artifact"] = _export_nodes(name, BASELINE, export, float_options, e_options, toolchain, config, nodes)
         options["quant"], plugin = q_options, ("quantizers", q_options["method"])
-    nodes[node_id] = Node(node_id, "export", options, needs, plugin)
+    nodes[node_id] = Node(node_id, "export", options, needs, plugin, toolchain)
     return node_id
+
+
+def _in(toolchain: str, node_id: str) -> str:
+    """Return the id of a node that is there once for each toolchain; it ends as that of its cells."""
+    return node_id if toolchain == toolchains.DEFAULT else f"{node_id}/{toolchain}"
 
 
 def _quantize_node(name: str, quant: str, options: dict[str, Any], config: RunConfig, nodes: dict[str, Node]) -> str:
@@ -180,15 +220,16 @@ def _cells(
     model: ModelConfig,
     quant: str,
     export: str,
+    toolchain: str,
     exported: str,
-    refusal: str | None,
+    refusal: Refusal | None,
     config: RunConfig,
     nodes: dict[str, Node],
 ) -> Iterator[PlannedCell]:
     e_options = config.export[export]
     for runtime, r_options in _readers(e_options, config).items():
         for threads in _threads(config):
-            cell = Cell(name, model.family, quant, export, runtime, threads, config.task.name)
+            cell = Cell(name, model.family, quant, export, runtime, threads, config.task.name, toolchain)
             options = {
                 "model": asdict(model) | {"effective_size": input_size(model, config)},
                 "quant": _quants(config)[quant],
@@ -199,10 +240,11 @@ def _cells(
                 "seed": config.seed,
             }
             evaluate = ""
-            if exported:
-                evaluate = f"evaluate/{name}/{quant}/{export}/{runtime}"
+            own = refusal or _lacking([plugins.load("runtimes", r_options["method"], config.plugins_dir)], toolchain)
+            if own is None:
+                evaluate = _in(toolchain, f"evaluate/{name}/{quant}/{export}/{runtime}")
                 nodes.setdefault(evaluate, _evaluate_node(evaluate, exported, r_options, config, nodes))
-            yield PlannedCell(cell, options, exported, evaluate, refusal)
+            yield PlannedCell(cell, options, exported, evaluate, own)
 
 
 def _readers(export: dict[str, Any], config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -231,4 +273,4 @@ def _evaluate_node(
     group, method = nodes[exported].plugin or ("", "")
     if group == "exporters" and hasattr(plugins.load(group, method, config.plugins_dir), "STARTS_FROM"):
         needs["converted_from"] = nodes[exported].needs["artifact"]
-    return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]))
+    return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]), nodes[exported].toolchain)

@@ -16,7 +16,7 @@ import functools
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from harness import codec, provisioning
@@ -79,6 +79,17 @@ def versions(name: str, *, root: Path | None = None) -> dict[str, str]:
         return provisioning.by_name(importlib.metadata.distributions())
     python(name, root=root)
     return provisioning.installed(folder(name, root=root))
+
+
+def lacking(name: str, packages: Iterable[str], instead: Mapping[str, str] | None = None) -> list[str]:
+    """Return those packages that a toolchain's set holds neither themselves nor what is taken ``instead``.
+
+    Of the default nothing: what is missing there is told by whoever needs it.
+    """
+    if name == DEFAULT:
+        return []
+    pinned, other = provisioning.pins(get(name)), instead or {}
+    return [one for one in packages if one not in pinned and other.get(one) not in pinned]
 
 
 def sync(name: str, *, root: Path | None = None, say: Callable[[str], None] = lambda _: None) -> Path:

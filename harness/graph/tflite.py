@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import litert_library
 from harness.errors import StageFailed
 from harness.graph.model import ABSENT, Graph, Node, Tensor, unique_names
 
@@ -47,8 +48,7 @@ def read(path: Path) -> Graph:
 
 def parse(content: bytes, name: str = "model.tflite") -> Graph:
     """Return the graph that ``content`` holds; ``name`` is for the message. Raises as ``read`` does."""
-    from ai_edge_litert import schema_py_generated as schema
-
+    schema = litert_library.load("schema")
     try:
         if content[4:8] != b"TFL3":
             raise ValueError("the identifier TFL3 is missing")

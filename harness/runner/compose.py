@@ -84,7 +84,7 @@ def record(planned: PlannedCell, key: str, reproduce: str, context: Context) -> 
 def _refused(planned: PlannedCell) -> Failure | None:
     if planned.refusal is None:
         return None
-    return Failure("unsupported", "quantize", "no_such_form", "Unsupported", planned.refusal)
+    return Failure("unsupported", "quantize", planned.refusal.reason, "Unsupported", planned.refusal.text)
 
 
 def _quantize_id(cell: Cell) -> str:

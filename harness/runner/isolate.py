@@ -50,6 +50,7 @@ class Worker:
         persistent: bool = True,
         warm: str | None = None,
     ) -> None:
+        self.python = python
         self.workdir = workdir.absolute()
         self.memory_bytes = memory_bytes
         self.persistent = persistent

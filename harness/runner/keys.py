@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness import codec, environment, plugins
 from harness.plan import Node, PlannedCell
+from harness.runner.tools import Tools
+from harness.toolchains import DEFAULT
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     "dataset": ("numpy", "pillow", "scikit-learn", "tensorflow-datasets"),
@@ -33,6 +35,12 @@ class Keys:
     plugins_dir: str | None = None
     nonce: str = ""
     """Set to measure again: enters the keys of measurements only."""
+    tools: Mapping[str, Tools] = field(default_factory=dict)
+    """Toolchain → what is installed there; those other than the default are looked up here."""
+
+    def fingerprint_of(self, toolchain: str) -> str:
+        """Return the fingerprint of what is measured in a toolchain."""
+        return self.fingerprint if toolchain == DEFAULT else self.tools[toolchain].fingerprint
 
     def node(self, node: Node, upstream: Mapping[str, str], extra: Mapping[str, Any] | None = None) -> str:
         """Return the key of a node; ``upstream`` maps its inputs to their content digests."""
@@ -42,20 +50,30 @@ class Keys:
             "files": file_state(_paths(node.options)),
             "upstream": dict(upstream),
             "extra": dict(extra or {}),
-            **self._versions(node.kind, node.plugin),
+            **self._versions(node.kind, node.plugin, node.toolchain),
         })  # fmt: skip
 
-    def round(self, index: int, members: Mapping[str, Any], measure: Mapping[str, Any], methods: Iterable[str]) -> str:
+    def round(
+        self,
+        index: int,
+        members: Mapping[str, Any],
+        measure: Mapping[str, Any],
+        methods: Iterable[str],
+        toolchains: Iterable[str] = (),
+    ) -> str:
         """Return the key of one round of latency over all ``members`` (cell → what it runs)."""
         versions = {m: self._versions("latency", ("runtimes", m)) for m in sorted(set(methods))}
-        return codec.digest({"round": index, "members": dict(members), "measure": dict(measure), "v": versions})
+        others = {t: self._versions("latency", None, t) for t in sorted(set(toolchains) - {DEFAULT})}
+        content = {"round": index, "members": dict(members), "measure": dict(measure), "v": versions}
+        return codec.digest(content | ({"toolchains": others} if others else {}))
 
     def cell(self, planned: PlannedCell) -> str:
         """Return the key of a cell as far as the plan alone determines it: what a record answers to."""
         methods = {axis: planned.options[axis]["method"] for axis in ("quant", "export", "runtime")}
         groups = {"quant": "quantizers", "export": "exporters", "runtime": "runtimes"}
         kinds = {"quant": "quantize", "export": "export", "runtime": "evaluate"}
-        parts = [self._versions(kinds[a], (groups[a], m)) for a, m in methods.items()]
+        place = {"quant": DEFAULT, "export": planned.cell.toolchain, "runtime": planned.cell.toolchain}
+        parts = [self._versions(kinds[a], (groups[a], m), place[a]) for a, m in methods.items()]
         parts += [self._versions(kind, None) for kind in ("dataset", "source", "latency")]
         return codec.digest({
             "cell": planned.cell.id,
@@ -65,7 +83,8 @@ class Keys:
             "versions": parts,
         })  # fmt: skip
 
-    def _versions(self, kind: str, plugin: tuple[str, str] | None) -> dict[str, Any]:
+    def _versions(self, kind: str, plugin: tuple[str, str] | None, toolchain: str = DEFAULT) -> dict[str, Any]:
+        """Return packages and code behind a job; of another toolchain than the default, all its packages."""
         names, files = set(PACKAGES[kind]), [_HERE / "stages" / f"{kind}.py"]
         part: dict[str, Any] = {}
         if plugin is not None:
@@ -73,9 +92,11 @@ class Keys:
             names |= set(module.PACKAGES)
             files.append(Path(str(module.__file__)))
             part = module.machine() if hasattr(module, "machine") else {}
-        versions = {"packages": environment.packages(sorted(names)), "code": environment.code_version(*files)}
+        installed = environment.packages(sorted(names)) if toolchain == DEFAULT else self.tools[toolchain].packages
+        versions = {"packages": installed, "code": environment.code_version(*files)}
         versions |= {"part": part} if part else {}
-        return versions | ({"machine": self.fingerprint, "nonce": self.nonce} if kind in MEASURED else {})
+        machine = {"machine": self.fingerprint_of(toolchain), "nonce": self.nonce}
+        return versions | (machine if kind in MEASURED else {})
 
 
 def _paths(options: Any) -> Iterator[Path]:

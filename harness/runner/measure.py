@@ -85,7 +85,8 @@ def _is_partner(member: Member, others: Sequence[Member]) -> bool:
 def _round(members: Sequence[Member], index: int, pool: Pool, seed: int) -> dict[str, JobResult]:
     described = {m.planned.cell.id: [m.options, m.inputs["artifact"].digest] for m in members}
     methods = [m.planned.options["runtime"]["method"] for m in members]
-    key = pool.keys.round(index, described, members[0].planned.options["measure"], methods)
+    toolchains = [m.planned.cell.toolchain for m in members]
+    key = pool.keys.round(index, described, members[0].planned.options["measure"], methods, toolchains)
     found = pool.cache.find("latency", key)
     if found is not None:
         pool.progress.measured(len(members), cached=True)
@@ -113,15 +114,16 @@ def _one(member: Member, index: int, pool: Pool) -> JobResult:
     out.mkdir(parents=True, exist_ok=True)
     options = member.options | {"round": index, "plugins_dir": pool.keys.plugins_dir}
     job = pool.job(f"latency/{cell}", "latency", options, member.inputs, out, log_name(f"latency/{cell}"))
-    result = _run(job, pool)
+    toolchain = member.planned.cell.toolchain
+    result = _run(job, pool, toolchain)
     if result.failure is not None and result.failure.reason == "killed":
-        result = _run(job, pool)
+        result = _run(job, pool, toolchain)
     return result
 
 
-def _run(job: Job, pool: Pool) -> JobResult:
+def _run(job: Job, pool: Pool, toolchain: str) -> JobResult:
     """Run one job in a worker of its own; block until it is over."""
-    worker = pool.new_worker(persistent=False)
+    worker = pool.new_worker(persistent=False, toolchain=toolchain)
     try:
         worker.submit(job)
         while (result := worker.poll() or guard(worker)) is None:

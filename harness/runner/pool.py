@@ -18,6 +18,8 @@ from harness.records import Failure, Job, JobResult, Limits
 from harness.runner.isolate import Worker
 from harness.runner.keys import Keys
 from harness.runner.progress import Progress
+from harness.runner.tools import Tools
+from harness.toolchains import DEFAULT
 
 PERSISTENT = ("dataset", "source", "quantize", "export")
 """Kinds that share a long-lived worker, because importing TensorFlow takes longer than most jobs."""
@@ -47,7 +49,8 @@ class Done:
 class Settings:
     """What the pool may use."""
 
-    python: str
+    tools: Mapping[str, Tools]
+    """Toolchain → where it is; the default is always there."""
     run_folder: Path
     slots: int
     memory_bytes: int
@@ -137,6 +140,11 @@ class Pool:
             done[node.id] = replace(broken, cached=True)
             self.progress.finished(node, done[node.id], quiet=True)
             return "settled"
+        absent = self.settings.tools[node.toolchain].absent
+        if absent is not None:
+            done[node.id] = Done(None, JobResult(node.id, absent))
+            self.progress.finished(node, done[node.id], quiet=True)
+            return "settled"
         entries = {name: done[need].entry for name, need in node.needs.items()}
         upstream = {name: entry.digest for name, entry in entries.items() if entry}
         key = self.keys.node(node, upstream)
@@ -187,7 +195,7 @@ class Pool:
         log = log_name(node.id)
         job = self.job(node.id, node.kind, node.options, entries, folder, log)
         job = replace(job, options=job.options | self._extra(node, key, entries))
-        worker = self._worker(node.kind, need)
+        worker = self._worker(node, need)
         worker.submit(job)
         self._running.append(_Running(node, key, folder, worker, need, lock, log, retried))
         self.progress.started(node)
@@ -236,12 +244,12 @@ class Pool:
             limits=limits,
         )
 
-    def new_worker(self, *, persistent: bool, warm: str | None = None) -> Worker:
-        """Start a process, in a folder of its own; see ``Worker``."""
+    def new_worker(self, *, persistent: bool, warm: str | None = None, toolchain: str = DEFAULT) -> Worker:
+        """Start a process of a toolchain, in a folder of its own; see ``Worker``."""
         self._started += 1
         s = self.settings
         return Worker(
-            s.python,
+            s.tools[toolchain].python,
             self.workdir / f"worker-{self._started:05}",
             memory_bytes=s.job_memory_bytes,
             file_bytes=s.file_bytes,
@@ -249,18 +257,22 @@ class Pool:
             warm=warm,
         )
 
-    def _worker(self, kind: str, need: int) -> Worker:
-        if kind not in PERSISTENT:
-            return self.new_worker(persistent=False)
+    def _worker(self, node: Node, need: int) -> Worker:
+        """Return an idle worker of the node's toolchain, or a new one; no more wait than there are slots."""
+        if node.kind not in PERSISTENT:
+            return self.new_worker(persistent=False, toolchain=node.toolchain)
         if need > self.settings.memory_bytes // 2:
             while len(self._idle) > 1:
                 self._idle.pop().close()
-        while self._idle:
-            worker = self._idle.pop()
-            if worker.alive:
-                return worker
-            worker.close()
-        return self.new_worker(persistent=True)
+        python = self.settings.tools[node.toolchain].python
+        while fitting := [worker for worker in self._idle if worker.python == python]:
+            self._idle.remove(fitting[-1])
+            if fitting[-1].alive:
+                return fitting[-1]
+            fitting[-1].close()
+        while self._idle and len(self._idle) + len(self._running) >= self.settings.slots:
+            self._idle.pop(0).close()
+        return self.new_worker(persistent=True, toolchain=node.toolchain)
 
     def _wait(self, done: dict[str, Done]) -> None:
         """Block until a worker has news, or half a second to look at clocks and memory."""

@@ -10,24 +10,23 @@ import contextlib
 import itertools
 import secrets
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import cache, codec, environment, files, plan
+from harness import cache, codec, environment, files, plan, toolchains
 from harness.config import VARIANT, Composed, RunConfig, choices
 from harness.errors import UserError
 from harness.records import Record
-from harness.runner import compose, measure
+from harness.runner import compose, measure, tools
 from harness.runner.keys import Keys
 from harness.runner.pool import GIB, Done, Pool, Settings, cores
 from harness.runner.progress import Progress
 from harness.store import Store
 
-AXIS_KEYS = ("model", "quant", "export", "runtime", "threads")
+AXIS_KEYS = ("model", "quant", "export", "runtime", "toolchain", "threads")
 PRIVATE_KEYS = ("run_id", "rerun", "fail_on", "results_dir", "reports_dir")
 
 
@@ -50,11 +49,15 @@ def run(composed: Composed, progress: Progress) -> Run:
     if not made.cells:
         raise UserError("nothing to run: no chosen runtime reads what the chosen exporters write; "
                         "`harness list` shows what reads what")  # fmt: skip
-    now = environment.current()
+    found = tools.resolve(config.toolchain, _cache_root(config))
+    here = found[toolchains.DEFAULT]
     with open_run(config, made.digest) as (store, state):
-        keys = Keys(environment.fingerprint(now), config.plugins_dir, state.get("nonce", ""))
+        keys = Keys(here.fingerprint, config.plugins_dir, state.get("nonce", ""), found)
         keep(store.folder / "config.yaml", composed.yaml.encode())
-        store.write_json("environment.json", now)
+        store.write_json("environment.json", here.environment)
+        for name, one in found.items():
+            if name != toolchains.DEFAULT and one.absent is None:
+                store.write_json(f"environment-{name}.json", one.environment)
         store.write_json("run.json", state | {"overrides": list(composed.overrides), "cells": len(made.cells)})
         with _pool(config, store.folder, keys, progress) as pool:
             progress.plan(made)
@@ -118,12 +121,16 @@ def keep(path: Path, content: bytes) -> None:
                         "free some room and run the same again, or move it with results_dir=") from error  # fmt: skip
 
 
+def _cache_root(config: RunConfig) -> Path:
+    return Path(config.cache_dir) if config.cache_dir else cache.default_root()
+
+
 @contextlib.contextmanager
 def _pool(config: RunConfig, folder: Path, keys: Keys, progress: Progress) -> Iterator[Pool]:
     limits = config.limits
     budget = int((limits.memory_gib or 0) * GIB) or int(environment.memory_available() * 0.9)
     settings = Settings(
-        python=sys.executable,
+        tools=keys.tools,
         run_folder=folder,
         slots=limits.jobs or min(cores(), 4),
         memory_bytes=budget,
@@ -131,9 +138,11 @@ def _pool(config: RunConfig, folder: Path, keys: Keys, progress: Progress) -> It
         file_bytes=int(limits.file_gib * GIB),
         timeout_s=limits.timeout_s,
     )
-    root = Path(config.cache_dir) if config.cache_dir else cache.default_root()
     (folder / "logs").mkdir(exist_ok=True)
-    with cache.Cache(root) as entries, Pool(settings, entries, keys, progress, entries.temporary()) as pool:
+    with (
+        cache.Cache(_cache_root(config)) as entries,
+        Pool(settings, entries, keys, progress, entries.temporary()) as pool,
+    ):
         yield pool
 
 
@@ -154,7 +163,8 @@ def _batch(batch: plan.Batch, pool: Pool, store: Store, composed: Composed) -> N
                               kinds["source"], kinds["dataset"])  # fmt: skip
     fresh: list[Record] = []
     for planned in left:
-        made, samples = compose.record(planned, keys[planned.cell.id], reproduce(planned, composed), context)
+        own = replace(context, fingerprint=pool.keys.fingerprint_of(planned.cell.toolchain))
+        made, samples = compose.record(planned, keys[planned.cell.id], reproduce(planned, composed), own)
         made = _keep_files(made, samples, done.get(planned.evaluate_node), store)
         store.append(made)
         pool.progress.recorded(made)
@@ -188,7 +198,8 @@ def _keep_files(made: Record, samples: dict[str, Any], evaluated: Done | None, s
 def reproduce(planned: plan.PlannedCell, composed: Composed) -> str:
     """Return the command that runs exactly this cell (and the float model it is compared with) again."""
     cell = planned.cell
-    chosen = [word for axis in AXIS_KEYS[:-1] for word in _choice(axis, getattr(cell, axis))]
+    axes = [axis for axis in AXIS_KEYS[:-1] if (axis, cell.toolchain) != ("toolchain", toolchains.DEFAULT)]
+    chosen = [word for axis in axes for word in _choice(axis, getattr(cell, axis))]
     chosen.append(f"threads={cell.threads}")
     kept = [o for o in composed.overrides if _concerns(o, cell)]
     return shlex.join(["python", "-m", "harness", *chosen, *kept, "rerun=true"])

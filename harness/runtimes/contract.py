@@ -68,6 +68,7 @@ class Runtime(Protocol):
     """Formats: tflite, onnx, saved_model, frozen."""
     PACKAGES: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide the result; a new version measures again."""
+    # INSTEAD: dict[str, str], where a toolchain may have another package in the place of one of these
     LIBRARIES: ClassVar[tuple[str, ...]]
     """Modules that ``open_session`` imports; imported before the loading is timed."""
     Options: ClassVar[type]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness import litert_library
 from harness.errors import Unsupported
 from harness.runtimes.contract import (
     FloatArray,
@@ -26,7 +27,8 @@ from harness.runtimes.contract import (
 
 READS: tuple[str, ...] = ("tflite",)
 PACKAGES: tuple[str, ...] = ("ai-edge-litert", "numpy")
-LIBRARIES: tuple[str, ...] = ("ai_edge_litert.interpreter",)
+INSTEAD = litert_library.INSTEAD
+LIBRARIES: tuple[str, ...] = (litert_library.name("interpreter"),)
 
 _RESOLVERS = {"none": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "xnnpack": "AUTO", "reference": "BUILTIN_REF"}
 
@@ -89,11 +91,10 @@ def open_session(artifact: Path, options: Options, threads: int) -> LiteRtSessio
         ValueError, RuntimeError: LiteRT's own words, for a broken file or a graph that it refuses.
         Unsupported: ``several_inputs``; ``batch_resize`` for a batch that the graph does not take.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
+    library = litert_library.load("interpreter")
+    interpreter = library.Interpreter(
         model_content=artifact.read_bytes(),
-        experimental_op_resolver_type=OpResolverType[_RESOLVERS[options.delegate]],
+        experimental_op_resolver_type=library.OpResolverType[_RESOLVERS[options.delegate]],
         num_threads=threads,
     )
     if options.batch != 1:

@@ -79,7 +79,7 @@ def test_the_same_choices_make_the_same_plan(chosen: RunConfig) -> None:
 
 def test_a_scheme_of_the_tflite_converter_is_refused_elsewhere_with_the_reason() -> None:
     made = plan.make(config.compose(["quant=int8", "export=[tflite,onnx,saved_model]"]).config)
-    refused = {(p.cell.quant, p.cell.export): p.refusal for p in made.cells if p.refusal}
+    refused = {(p.cell.quant, p.cell.export): p.refusal.text for p in made.cells if p.refusal}
     assert set(refused) == {("int8", "onnx"), ("int8", "saved_model")}
     assert all("TFLite" in str(reason) for reason in refused.values())
 

@@ -70,7 +70,7 @@ def test_a_refused_cell_says_what_the_quantizer_said() -> None:
     planned = CELLS["mobilenet_v2/int8/onnx/onnxruntime/t1"]
     made = record(planned, {})
     assert (made.status, made.stage) == ("unsupported", "quantize")
-    assert made.failure.message == planned.refusal
+    assert (made.failure.message, made.failure.reason) == (planned.refusal.text, planned.refusal.reason)
     assert made.missing["top1"] == "unsupported at quantize: no_such_form"
 
 
