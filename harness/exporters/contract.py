@@ -44,6 +44,7 @@ class Exporter(Protocol):
     """What runtimes name in ``READS``: tflite, onnx, saved_model, frozen."""
     MEMORY_PER_WEIGHT_BYTE: ClassVar[float]
     """Peak memory of an export divided by the bytes of the float weights, measured; for scheduling only."""
+    # INSTEAD: dict[str, str], where a toolchain may have another package in the place of one of these
     # STARTS_FROM: str, where it converts what another export method has made of the same model: ``Model.artifact``
     Options: ClassVar[type]
     """Dataclass of what a preset in ``conf/export`` may set."""

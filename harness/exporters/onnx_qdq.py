@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import litert_library
 from harness.errors import StageFailed
 from harness.exporters.contract import Artifact, Model
 from harness.records import Value
 
 PACKAGES: tuple[str, ...] = ("tensorflow", "tf2onnx", "onnx", "numpy", "ai-edge-litert")
+INSTEAD = litert_library.INSTEAD
 FORMAT = "onnx"
 STARTS_FROM = "tflite"
 MEMORY_PER_WEIGHT_BYTE = 20.0

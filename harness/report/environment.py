@@ -12,6 +12,7 @@ from harness.records import Record
 from harness.report.shown import one_line
 
 FILE = "environment.json"
+OF_TOOLCHAIN = "environment-*.json"
 Rows = tuple[tuple[str, str], ...]
 
 
@@ -28,7 +29,9 @@ class RunInfo:
     facts: Rows
     """Scalars and lists of the environment, as text."""
     tables: tuple[tuple[str, Rows], ...]
-    """Mappings of the environment, such as ``packages``."""
+    """Mappings of the environment, such as ``packages``; and the packages of each other toolchain."""
+    toolchains: tuple[tuple[str, Rows], ...]
+    """Toolchain → its packages, the default among them."""
     problem: str
     """Why there are no facts; empty when there are."""
 
@@ -36,8 +39,10 @@ class RunInfo:
 def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
     """Return what is known of a run; a missing or damaged ``environment.json`` is said, not raised."""
     plain, problem = _read(folder / FILE)
+    others = _others(folder)
     started = sorted(r.started_at for r in records)
-    tables = ((name, _rows(part)) for name, part in sorted(plain.items()) if isinstance(part, dict))
+    tables = [(name, _rows(part)) for name, part in sorted(plain.items()) if isinstance(part, dict)]
+    tables += [(f"packages of toolchain {name}", packages) for name, packages in others]
     return RunInfo(
         run=run,
         first=started[0],
@@ -46,8 +51,20 @@ def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
         fingerprints=tuple(sorted({r.fingerprint for r in records})),
         facts=_rows({name: part for name, part in plain.items() if not isinstance(part, dict)}),
         tables=tuple((name, rows) for name, rows in tables if rows),
+        toolchains=(("default", _packages(plain)), *others),
         problem=problem,
     )
+
+
+def _others(folder: Path) -> list[tuple[str, Rows]]:
+    """Return toolchain → packages for those besides the default; a damaged file has none."""
+    files = sorted(folder.glob(OF_TOOLCHAIN))
+    return [(one_line(file.stem.partition("-")[2]), _packages(_read(file)[0])) for file in files]
+
+
+def _packages(plain: Mapping[str, Any]) -> Rows:
+    found = plain.get("packages")
+    return _rows(found) if isinstance(found, dict) else ()
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:

@@ -1,6 +1,6 @@
 """A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet`` and ``index.html``.
 
-Where they apply, ``pruning.md`` and ``opsets.md`` as well.
+Where they apply, ``pruning.md``, ``opsets.md`` and ``versions.md`` as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import cells, html, markdown, opsets, pruning
+from harness.report import cells, html, markdown, opsets, pruning, versions_page
+from harness.report.versions import versions
 from harness.report.view import view
 from harness.tables.frame import frame
 from harness.tables.verdict import Thresholds
@@ -37,6 +38,8 @@ def build(
     for name, module in (("pruning.md", pruning), ("opsets.md", opsets)):
         if (extra := module.page(report.judged)) is not None:
             contents[name] = extra.encode("utf-8", "replace")
+    if (compared := versions(report)) is not None:
+        contents["versions.md"] = versions_page.page(compared).encode("utf-8", "replace")
     folder = Path(out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,9 +9,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.report import versions_page
 from harness.report.matrix import Matrix
 from harness.report.shown import LEGEND, NO_CELL, Shown, one_line, superscript
 from harness.report.summary import Summary, SummaryRow
+from harness.report.versions import Versions, versions
 from harness.report.view import View, view
 from harness.tables.order import EXPORTS, place
 from harness.tables.verdict import Thresholds
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _STYLES = {"clean": "green", "degraded": "yellow", "fails": "bold red", "n/a": "dim", "absent": "dim"}
 _ASCII = str.maketrans("✓✗–×≥≤÷·…⁰¹²³⁴⁵⁶⁷⁸⁹", "+x-x></,~0123456789")
+_MOST_CHANGES = 40
+"""Rows of one table of changes; the rest is in the file."""
 _PLAIN_WIDTH = 140
 """Columns when the output is no terminal and nothing says how wide it is."""
 
@@ -48,6 +52,9 @@ def render(report: View, console: Console) -> None:
     console.print()
     say.tables(say.summaries(report.summary))
     say.numbered(report.summary_notes, len(report.matrix_notes) + 1)
+    if (compared := versions(report)) is not None:
+        console.print()
+        say.versions(compared)
     for text in (*report.problems, *report.remarks):
         say.line(f"note: {text}", "yellow")
 
@@ -176,6 +183,19 @@ class _Printer:
         for row in rows:
             table.add_row(*(self.text(one_line(text)) for text in row))
         return table
+
+    def versions(self, found: Versions) -> None:
+        """Print what changed between toolchains, not more than fits on a few screens."""
+        self.line(f"Versions: {versions_page.counted(found)}", "bold")
+        for text in found.absent:
+            self.line(text, "dim")
+        for title, changes in versions_page.sections(found):
+            kept = changes[:_MOST_CHANGES]
+            self._console.print(self.plain(versions_page.head(found, changes), versions_page.rows(kept)))
+            if changes is found.states:
+                self.numbered(found.notes, 1)
+            if len(changes) > len(kept):
+                self.line(f"{title}: {len(changes) - len(kept)} more in versions.md", "dim")
 
     def _table(self, *head: str) -> Table:
         from rich import box

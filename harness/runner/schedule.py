@@ -61,6 +61,8 @@ def run(composed: Composed, progress: Progress) -> Run:
         store.write_json("run.json", state | {"overrides": list(composed.overrides), "cells": len(made.cells)})
         with _pool(config, store.folder, keys, progress) as pool:
             progress.plan(made)
+            for absent in filter(None, (one.absent for one in found.values())):
+                progress.note(absent.message)
             for batch in made.batches:
                 _batch(batch, pool, store, composed)
         store.write_json("run.json", store.read_json("run.json") | {"complete": True})

@@ -32,6 +32,13 @@ from harness.errors import UserError
         (["model=custom", "model.custom.path=/no/file.keras"], ["model.custom.path", "does not exist"]),
         (["task=imagefolder"], ["task.path", "not a folder"]),
         (["model=[resnet50"], ["model"]),
+        (["toolchain=tf214"], ["toolchain", "'tf214' does not exist", "did you mean"]),
+        (
+            ["toolchain=tf215", 'toolchain.tf215.packages=["numpy==1.0"]'],
+            ["tf215.packages", "conf/toolchain/tf215.yaml"],
+        ),
+        (["+toolchain.mine={packages: []}"], ["toolchain", "'mine' does not exist"]),
+        (["toolchain=[]"], ["toolchain", "nothing chosen"]),
     ],
 )
 def test_a_mistake_is_one_line(overrides: list[str], words: list[str]) -> None:

@@ -125,6 +125,42 @@ def test_methods_for_onnx_files_are_refused_elsewhere() -> None:
     assert refused == {(q, e) for q in ("ort_static", "ort_dynamic") for e in ("tflite", "onnx_qdq", "saved_model")}
 
 
+def test_toolchains_convert_the_same_source_and_measure_their_own_artifacts() -> None:
+    found = nodes("quant=int8", "export=[tflite,onnx_qdq]", "toolchain=[default,tf215]")
+    assert {n.toolchain for n in found.values() if n.kind in ("dataset", "source", "quantize")} == {"default"}
+    own = {i for i, n in found.items() if n.toolchain == "tf215"}
+    assert own == {
+        f"{i}/tf215" for i, n in found.items() if n.toolchain == "default" and n.kind in ("export", "evaluate")
+    }
+    for node_id in own:
+        other = found[node_id.removesuffix("/tf215")]
+        assert found[node_id].options == other.options
+        for name, need in found[node_id].needs.items():
+            assert need.removesuffix("/tf215") == other.needs[name]
+            assert need.endswith("/tf215") == (name in ("artifact", "converted_from"))
+
+
+def test_each_toolchain_has_every_cell() -> None:
+    made = plan.make(config.compose(["quant=ptq", "toolchain=[default,tf215,tf218]"]).config)
+    cells = {
+        name: {p.cell.id for p in made.cells if p.cell.toolchain == name} for name in ("default", "tf215", "tf218")
+    }
+    assert cells["tf215"] == {f"{cell}/tf215" for cell in cells["default"]}
+    assert len(cells["tf218"]) == len(cells["default"])
+
+
+def test_what_a_toolchain_has_not_is_refused_there_alone() -> None:
+    chosen = ["quant=[none,aeq_int8]", "export=[tflite,onnx]", "toolchain=[default,tf215,tfjs]"]
+    made = plan.make(config.compose(chosen).config)
+    refused = {(p.cell.quant, p.cell.export, p.cell.toolchain): p.refusal.text for p in made.cells
+               if p.refusal and p.refusal.reason == "toolchain_lacks"}  # fmt: skip
+    assert refused == {
+        ("aeq_int8", "tflite", "tf215"): "toolchain tf215 has no ai-edge-quantizer, ai-edge-litert",
+        ("aeq_int8", "tflite", "tfjs"): "toolchain tfjs has no ai-edge-quantizer, ai-edge-litert",
+        ("none", "onnx", "tfjs"): "toolchain tfjs has no tf2onnx, onnx",
+    }
+
+
 def test_one_pruning_is_shared_by_what_comes_after_it() -> None:
     found = nodes("quant=[prune,prune_int8,prune_qat]", "export=tflite")
     assert found["quantize/mobilenet_v2/prune"].needs.get("before") is None

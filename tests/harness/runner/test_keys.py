@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from harness import config, environment, plan
 from harness.plan import Node
 from harness.runner.keys import MEASURED, PACKAGES, Keys, file_state
+from harness.runner.tools import Tools
 
 KEYS = Keys("machine a")
 PLUGINS = {"quantize": ("quantizers", "ptq"), "export": ("exporters", "tflite"), "evaluate": ("runtimes", "litert")}
@@ -89,6 +91,25 @@ def test_another_version_of_a_package_or_of_the_code_is_another_key(kind: str, m
         patch.setattr(environment, "code_version", lambda *files: "other")
         assert KEYS.node(node(kind), {}) != before
     assert KEYS.node(node(kind), {}) == before
+
+
+def tools(version: str) -> dict[str, Tools]:
+    here = environment.current()
+    return {"tf215": Tools("python", here, {"tensorflow": version})}
+
+
+@pytest.mark.parametrize("kind", ["export", "evaluate"])
+def test_a_toolchains_packages_are_part_of_the_keys_of_its_jobs(kind: str) -> None:
+    there = replace(node(kind), toolchain="tf215")
+    first, second = Keys("machine a", tools=tools("2.15.0")), Keys("machine a", tools=tools("2.15.1"))
+    assert len({first.node(there, {}), second.node(there, {}), first.node(node(kind), {})}) == 3
+    assert first.node(node(kind), {}) == second.node(node(kind), {}) == KEYS.node(node(kind), {})
+    assert first.round(0, {}, {}, ["litert"], ["default"]) == KEYS.round(0, {}, {}, ["litert"])
+    rounds = {keys.round(0, {}, {}, ["litert"], ["default", "tf215"]) for keys in (first, second)}
+    assert len(rounds | {KEYS.round(0, {}, {}, ["litert"])}) == 3
+    cells = plan.make(config.compose(["quant=none", "toolchain=[default,tf215]"]).config).cells
+    changed = {cell.cell.toolchain for cell in cells if first.cell(cell) != second.cell(cell)}
+    assert changed == {"tf215"}
 
 
 def test_the_file_that_an_option_names_is_part_of_the_key(tmp_path: Path) -> None:

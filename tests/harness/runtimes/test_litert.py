@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.errors import Unsupported
+from harness.graph import tflite
 from harness.runtimes import litert
 from harness.runtimes.litert import Options
 
@@ -30,6 +32,24 @@ def test_float_equals_tensorflow_under_signature_names(artifacts: Any, delegate:
     for name, value in found.items():
         assert value.dtype == np.float32
         np.testing.assert_allclose(value, artifacts.reference[name], atol=2e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
+@pytest.mark.parametrize("delegate", DELEGATES)
+def test_tensorflow_lite_takes_the_place_of_litert(
+    artifacts: Any, delegate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = artifacts["int8.tflite"]
+    usual, read = litert.open_session(file, Options(delegate), 1), tflite.read(file)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    older = litert.open_session(file, Options(delegate), 1)
+    assert type(older._interpreter).__module__.startswith("tensorflow.lite")
+    assert (older.inputs, older.outputs) == (usual.inputs, usual.outputs)
+    found = run_all(older, artifacts.images)
+    for name, value in run_all(usual, artifacts.images).items():
+        np.testing.assert_allclose(found[name], value, atol=0.02 * np.ptp(value))
+    assert older.coverage().keys() == usual.coverage().keys()
+    assert [node.op for node in tflite.read(file).nodes] == [node.op for node in read.nodes]
 
 
 @pytest.mark.parametrize("delegate", DELEGATES)

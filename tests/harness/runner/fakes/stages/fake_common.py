@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ JOURNAL = Path(__file__).parent / "journal"
 def note(job: Any) -> None:
     with JOURNAL.open("a") as stream:
         stream.write(f"{job.id}\n")
+    print(f"in {sys.prefix}")
 
 
 def misbehave(kind: str, out: Path) -> None:  # noqa: PLR0912 - one branch a fault
