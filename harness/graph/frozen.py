@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import StageFailed
 from harness.graph import graph_def as files
 from harness.graph import saved_model
+from harness.graph import tensorflow_shapes as shapes
 from harness.graph.model import Graph
+from harness.graph.tensorflow_constants import StoredConstants
 
 
 def read(path: Path) -> Graph:
@@ -18,17 +21,11 @@ def read(path: Path) -> Graph:
     """
     from tensorflow.core.protobuf import meta_graph_pb2
 
-    found = files.load(path)
+    found, read = files.load_slim(path)
+    shapes.infer(found, lambda node: read.value(node.attr["value"].tensor.tensor_content) is None)
     meta = meta_graph_pb2.MetaGraphDef(graph_def=found)
-    signature = meta.signature_def[saved_model.SIGNATURE]
-    nodes = {node.name: node for node in found.node}
-    for name in files.inputs(found):
-        info = signature.inputs[name]
-        info.name, info.dtype = f"{name}:0", nodes[name].attr["dtype"].type
-        info.tensor_shape.CopyFrom(nodes[name].attr["shape"].shape)
-    for name in files.outputs(found):
-        signature.outputs[name].name = f"{name}:0"
+    saved_model.add_signature(meta)
     try:
-        return saved_model.read_meta(meta, "frozen")
+        return replace(saved_model.read_meta(meta, "frozen", StoredConstants(read)), signatures=())
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise StageFailed(f"{path.name}: not a sound graph: {error}", "broken_file") from error

@@ -6,12 +6,20 @@ harness writes have no other such nodes and call both by their signature names.
 
 from __future__ import annotations
 
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from harness.errors import StageFailed
+from harness.graph import wire
+from harness.graph.mapped import mapped
+from harness.graph.tensorflow_constants import GRAPH_DEF
+from harness.graph.wire import Slim
 
+_HEAD = 512
+"""Bytes that tell what a file is."""
+_TEXT = re.compile(rb"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*:?\s*\{")
 INPUTS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 _NO_RESULT = (*INPUTS, "Const", "NoOp", "Assert")
 _OTHER_FILES = {b"TFL3": "a TFLite file", b"\x89HDF": "an HDF5 file", b"PK\x03\x04": "an archive, such as .keras",
@@ -19,25 +27,41 @@ _OTHER_FILES = {b"TFL3": "a TFLite file", b"\x89HDF": "an HDF5 file", b"PK\x03\x
 
 
 def load(path: Path) -> Any:
-    """Return the ``GraphDef`` in a file.
+    """Return the ``GraphDef`` in a file, binary or text (``.pbtxt``).
 
     Raises:
         StageFailed: ``broken_file``: empty, cut off, or of another format.
     """
+    return _load(path, slim=False)[0]
+
+
+def load_slim(path: Path) -> tuple[Any, Slim]:
+    """Return the ``GraphDef`` in a file without its large constants, and where those are. Raises as ``load``."""
+    return _load(path, slim=True)
+
+
+def _load(path: Path, *, slim: bool) -> tuple[Any, Slim]:
+    from google.protobuf import text_format  # type: ignore[import-untyped]
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorflow.core.framework import graph_pb2
 
     try:
-        content = path.read_bytes()
+        content = mapped(path)
     except OSError as error:
         raise StageFailed(f"{path.name}: {error.strerror or error}", "broken_file") from error
-    graph_def = graph_pb2.GraphDef()
+    graph_def, read = graph_pb2.GraphDef(), Slim(b"", content, {})
     try:
-        graph_def.ParseFromString(content)
+        if _TEXT.match(bytes(content[:_HEAD])):
+            text_format.Parse(bytes(content), graph_def)
+        else:
+            wire.field_numbers(content)
+            read = wire.slim(content, GRAPH_DEF) if slim else Slim(bytes(content), content, {})
+            graph_def.ParseFromString(read.message)
         check(graph_def)
-    except (DecodeError, ValueError) as error:
-        raise StageFailed(f"{path.name}: no frozen graph: {_looks_like(content) or error}", "broken_file") from error
-    return graph_def
+    except (DecodeError, ValueError, text_format.ParseError) as error:
+        hint = _looks_like(bytes(content[:_HEAD])) or error
+        raise StageFailed(f"{path.name}: no frozen graph: {hint}", "broken_file") from error
+    return graph_def, read
 
 
 def _looks_like(content: bytes) -> str | None:

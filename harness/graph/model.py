@@ -40,7 +40,11 @@ class Tensor:
     buffer: int = -1
     """Constants with the same number share their bytes."""
     data: NDArray[Any] | None = field(default=None, repr=False, compare=False)
-    """Stored values of a constant: in ``shape``, or flat and without zeros when stored sparsely."""
+    """Stored values of a constant: in ``shape``, or flat and without zeros when stored sparsely.
+
+    Mostly a view of the file: nothing is read before somebody looks. None where they are elsewhere (a checkpoint)
+    or of a dtype that NumPy does not know.
+    """
 
     @property
     def elements(self) -> int | None:
@@ -63,9 +67,20 @@ class Node:
     flex: bool = False
     """A TensorFlow kernel inside a .tflite file."""
     attributes: Mapping[str, int | float | str | bool] = field(default_factory=dict)
-    """Only what the counting of multiply-adds needs: ``transpose_a``."""
+    """What legal names and comparison need, the same for each format: ``strides``, ``dilations``, ``kernel_size``
+    (``2x2``, height first), ``padding`` (``same``, ``valid``, or ``0,1,0,1``: top, bottom, left, right), ``group``,
+    ``activation`` (fused, lower case), ``transpose_a``, ``transpose_b``, ``axis``, ``epsilon``, ``alpha``."""
     scope: str = ""
     """Name of the sub-graph, empty for the main one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One way to call what a file holds."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -78,6 +93,8 @@ class Graph:
     inputs: Mapping[str, int]
     outputs: Mapping[str, int]
     opset: int | None = None
+    signatures: tuple[Signature, ...] = ()
+    """All that the file names; empty for formats without."""
 
     @cached_property
     def producers(self) -> dict[int, Node]:

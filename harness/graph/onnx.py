@@ -13,13 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import StageFailed
+from harness.graph.mapped import array, mapped
 from harness.graph.model import ABSENT, Graph, Node, Tensor
+from harness.graph.onnx_attributes import attributes
+from harness.graph.wire import Fields, Slim, slim
 
 _STANDARD = ("", "ai.onnx")
-_KEPT = {"transA": "transpose_a", "axis": "axis"}
 _VALUE_FIELDS = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data")
+_PACKED = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2, "float4e2m1": 4}
+"""Dtypes with several values in a byte, and their bits."""
 _BIG = 1024
 """Elements from which on a constant's values are taken out before shapes are inferred."""
+
+_TENSOR = Fields(values=frozenset({9}))  # raw_data
+_NESTED: dict[int, Fields] = {}
+_GRAPH = Fields(messages=_NESTED)
+_ATTRIBUTE = Fields(messages={5: _TENSOR, 6: _GRAPH, 10: _TENSOR, 11: _GRAPH})  # t, g, tensors, graphs
+_NESTED |= {1: Fields(messages={5: _ATTRIBUTE}), 5: _TENSOR}  # node, initializer
+LARGE = Fields(messages={7: _GRAPH})
+"""Where a ModelProto has its constants."""
 
 _PARAMETERS: dict[str, tuple[tuple[str, int, int, int, int], ...]] = {
     # operator → (side, position of the quantized tensor, input with its scale, with its zero point, axis)
@@ -41,10 +53,11 @@ def read(path: Path) -> Graph:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        model = onnx.load_model_from_string(path.read_bytes())
+        read = slim(mapped(path), LARGE)
+        model = onnx.load_model_from_string(read.message)
         if not model.HasField("graph") or not model.graph.node:
             raise ValueError("it has no graph")
-        return _Reader(model, path.parent).graph()
+        return _Reader(model, path.parent, read).graph()
     except OSError as error:
         raise StageFailed(f"{path.name}: {error}", "broken_file") from error
     except (DecodeError, ValueError, TypeError, IndexError, KeyError, OverflowError, RecursionError) as error:
@@ -54,8 +67,8 @@ def read(path: Path) -> Graph:
 class _Reader:
     """Gathers the tensors and nodes of one model; names are resolved scope by scope."""
 
-    def __init__(self, model: Any, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, model: Any, folder: Path, slim: Slim) -> None:
+        self._folder, self._slim = folder, slim
         self._model = model
         self._tensors: list[Tensor] = []
         self._nodes: list[Node] = []
@@ -107,7 +120,7 @@ class _Reader:
                 self._tensors[number] = self._constant(attribute.t, raw.output[0], number)
 
     def _constant(self, raw: Any, name: str, number: int) -> Tensor:
-        from onnx import TensorProto, numpy_helper
+        from onnx import TensorProto
 
         dtype, shape = _dtype(raw.data_type), tuple(raw.dims)
         if min(shape, default=0) < 0:
@@ -116,9 +129,23 @@ class _Reader:
         if raw.data_location == TensorProto.EXTERNAL:
             data = _external(raw, dtype, shape, self._folder)
         elif dtype != "string":
-            data = numpy_helper.to_array(raw)
+            data = self._inside(raw, shape)
         size = 0 if data is None else -(-data.size * _bits(dtype, data) // 8)
         return Tensor(name, dtype, shape, constant=True, bytes=size, buffer=number, data=data)
+
+    def _inside(self, raw: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return the values of a constant in the file itself: a view of it when there are many."""
+        from onnx import helper, numpy_helper
+
+        left = self._slim.value(raw.raw_data)
+        if left is None:
+            return np.asarray(numpy_helper.to_array(raw))
+        if _dtype(raw.data_type) not in _PACKED:
+            return array(left, helper.tensor_dtype_to_np_dtype(raw.data_type), shape)
+        whole = type(raw)()
+        whole.CopyFrom(raw)
+        whole.raw_data = bytes(left)
+        return np.asarray(numpy_helper.to_array(whole))
 
 
 def _with_shapes(model: Any) -> Any:
@@ -143,7 +170,7 @@ def _node(raw: Any, names: Mapping[str, int], scope: str) -> Node:
         inputs=tuple(names.get(name, ABSENT) for name in raw.input),
         outputs=tuple(names.get(name, ABSENT) for name in raw.output),
         custom=raw.domain not in _STANDARD,
-        attributes={_KEPT[a.name]: int(a.i) for a in raw.attribute if a.name in _KEPT},
+        attributes=attributes(raw),
         scope=scope,
     )
 
@@ -174,7 +201,7 @@ def _dtype(number: int) -> str:
 
 
 def _bits(dtype: str, data: NDArray[Any]) -> int:
-    return {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2}.get(dtype, data.dtype.itemsize * 8)
+    return _PACKED.get(dtype, data.dtype.itemsize * 8)
 
 
 def _external(raw: Any, dtype: str, shape: tuple[int, ...], folder: Path) -> NDArray[Any] | None:
@@ -194,7 +221,7 @@ def _external(raw: Any, dtype: str, shape: tuple[int, ...], folder: Path) -> NDA
     offset, size = int(entries.get("offset", "0")), prod(shape) * kind.itemsize
     if offset < 0 or offset + size > state.st_size:
         raise ValueError(f"constant '{raw.name}' lies outside '{location}'")
-    return np.fromfile(file, kind, prod(shape), offset=offset).reshape(shape)
+    return array(mapped(file), kind, shape, offset)
 
 
 def _attach_parameters(nodes: list[Node], tensors: list[Tensor]) -> None:

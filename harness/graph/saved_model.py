@@ -1,6 +1,7 @@
 """Read the signature's graph of a SavedModel, its functions inlined, without loading it.
 
-The values of its variables stay in the checkpoint: they have a dtype, a shape and a size, and no data.
+The values of its variables stay in the checkpoint: they have a dtype, a shape and a size, and no data. Those of
+constants are views of the file, except small ones.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.errors import StageFailed
-from harness.graph.model import ABSENT, Graph, Node, Tensor
+from harness.graph import graph_def
+from harness.graph.mapped import mapped
+from harness.graph.model import ABSENT, Graph, Node, Signature, Tensor
+from harness.graph.tensorflow_attributes import attributes
+from harness.graph.tensorflow_constants import GRAPH_DEF, Constants, StoredConstants, dtype_name, item_size, shape_of
+from harness.graph.wire import Fields, slim
 
 SIGNATURE = "serving_default"
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
-_WIRES = ("Placeholder", "NoOp", "VarHandleOp")
+_VARIABLES = ("VarHandleOp", "Variable", "VariableV2")
+_WIRES = ("Placeholder", "NoOp", *_VARIABLES)
 _DEPTH = 50
+_SAVED = Fields(messages={2: Fields(messages={2: GRAPH_DEF})})
 
 
 def read(path: Path) -> Graph:
@@ -31,29 +37,43 @@ def read(path: Path) -> Graph:
 
     saved = saved_model_pb2.SavedModel()
     try:
-        saved.ParseFromString((path / "saved_model.pb").read_bytes())
+        read = slim(mapped(path / "saved_model.pb"), _SAVED)
+        saved.ParseFromString(read.message)
         if not saved.meta_graphs or SIGNATURE not in saved.meta_graphs[0].signature_def:
             raise ValueError(f"it has no signature '{SIGNATURE}'")
-        return read_meta(saved.meta_graphs[0], "saved_model")
+        return read_meta(saved.meta_graphs[0], "saved_model", StoredConstants(read))
     except OSError as error:
         raise StageFailed(f"{path.name}: {error}", "broken_file") from error
     except (DecodeError, ValueError, TypeError, IndexError, KeyError, RecursionError) as error:
         raise StageFailed(f"{path.name}: not a sound SavedModel: {error}", "broken_file") from error
 
 
-def read_meta(meta: Any, format: str) -> Graph:
+def read_meta(meta: Any, format: str, constants: Constants) -> Graph:
     """Return what the signature ``serving_default`` of a ``MetaGraphDef`` computes, as a graph of ``format``.
 
     Raises what a graph that is not sound leads to: ``ValueError``, ``TypeError``, ``LookupError``, ``RecursionError``.
     """
-    return _Reader(meta).graph(format)
+    return _Reader(meta, constants).graph(format)
+
+
+def add_signature(meta: Any) -> None:
+    """Give a graph without a signature one: placeholders go in, what nobody reads comes out."""
+    graph = meta.graph_def
+    signature = meta.signature_def[SIGNATURE]
+    nodes = {node.name: node for node in graph.node}
+    for name in graph_def.inputs(graph):
+        info = signature.inputs[name]
+        info.name, info.dtype = f"{name}:0", nodes[name].attr["dtype"].type
+        info.tensor_shape.CopyFrom(nodes[name].attr["shape"].shape)
+    for name in graph_def.outputs(graph):
+        signature.outputs[name].name = f"{name}:0"
 
 
 class _Reader:
     """Walks from the signature's outputs back to its inputs and into the functions that it calls."""
 
-    def __init__(self, meta: Any) -> None:
-        self._meta = meta
+    def __init__(self, meta: Any, constants: Constants) -> None:
+        self._meta, self._constants = meta, constants
         self._functions = {function.signature.name: function for function in meta.graph_def.library.function}
         self._variables = _variables(meta)
         self._tensors: list[Tensor] = []
@@ -66,10 +86,11 @@ class _Reader:
         wanted = [info.name for info in signature.outputs.values()]
         self._walk(_needed(list(self._meta.graph_def.node), wanted), values, "", 0)
         outputs = {key: self._lookup(values, info.name) for key, info in sorted(signature.outputs.items())}
-        return Graph(format, tuple(self._nodes), tuple(self._tensors), inputs, outputs)
+        nodes, tensors = tuple(self._nodes), tuple(self._tensors)
+        return Graph(format, nodes, tensors, inputs, outputs, signatures=_signatures(self._meta))
 
     def _port(self, info: Any, values: dict[str, int]) -> int:
-        number = self._add(Tensor(info.name, _dtype(info.dtype), _shape(info.tensor_shape)))
+        number = self._add(Tensor(info.name, dtype_name(info.dtype), shape_of(info.tensor_shape)))
         values[_key(info.name)] = number
         return number
 
@@ -100,30 +121,26 @@ class _Reader:
         shapes = raw.attr["_output_shapes"].list.shape if "_output_shapes" in raw.attr else ()
         outputs = []
         for index, (suffix, dtype) in enumerate(_outputs(raw)):
-            shape = _shape(shapes[index]) if index < len(shapes) else None
+            shape = shape_of(shapes[index]) if index < len(shapes) else None
             number = self._add(self._result(raw, f"{scope}{raw.name}", dtype, shape))
             outputs.append(number)
             values[f"{raw.name}:{suffix}"] = values[f"{raw.name}:{index}"] = number
         if raw.op in _WIRES:
             return
-        transposed = any(raw.attr[key].b for key in ("transpose_a", "adj_x") if key in raw.attr)
-        attributes = {"transpose_a": True} if transposed else {}
-        self._nodes.append(
-            Node(raw.op, f"{scope}{raw.name}", inputs, tuple(outputs), attributes=attributes, scope=scope)
-        )
+        name, custom = f"{scope}{raw.name}", not _known(raw.op)
+        self._nodes.append(Node(raw.op, name, inputs, tuple(outputs), custom, attributes=attributes(raw), scope=scope))
 
     def _result(self, raw: Any, name: str, dtype: str, shape: tuple[int, ...] | None) -> Tensor:
         """Return the tensor that a node gives: a constant for variables and Const nodes."""
         if raw.op == "VarHandleOp" and raw.attr["shared_name"].s.decode() in self._variables:
             dtype, shape = self._variables[raw.attr["shared_name"].s.decode()]
-        elif raw.op == "VarHandleOp":
-            dtype, shape = _dtype(raw.attr["dtype"].type), _shape(raw.attr["shape"].shape)
+        elif raw.op in _VARIABLES:
+            dtype, shape = dtype_name(raw.attr["dtype"].type), shape_of(raw.attr["shape"].shape)
         elif raw.op == "Const":
-            value = raw.attr["value"].tensor
-            dtype, shape = _dtype(value.dtype), _shape(value.tensor_shape)
+            return self._constants.tensor(raw, name, len(self._tensors))
         else:
             return Tensor(name, dtype, shape)
-        size = _itemsize(dtype) * prod(shape) if shape is not None and min(shape, default=0) >= 0 else 0
+        size = item_size(dtype) * prod(shape) if shape is not None and min(shape, default=0) >= 0 else 0
         return Tensor(name, dtype, shape, constant=True, bytes=size, buffer=len(self._tensors))
 
     def _call(self, raw: Any, inputs: tuple[int, ...], values: dict[str, int], scope: str, depth: int) -> None:
@@ -138,9 +155,10 @@ class _Reader:
 
 
 def _needed(nodes: list[Any], wanted: list[str]) -> list[Any]:
-    """Return the nodes that ``wanted`` depends on by data, each after what it reads."""
+    """Return the nodes that ``wanted`` depends on by data, each after what it reads, but for loops of TensorFlow 1."""
     by_name = {node.name: node for node in nodes}
     ordered: dict[str, Any] = {}
+    opened: set[str] = set()
     stack = [(_key(name).partition(":")[0], False) for name in reversed(wanted)]
     while stack:
         name, ready = stack.pop()
@@ -149,6 +167,9 @@ def _needed(nodes: list[Any], wanted: list[str]) -> list[Any]:
         if ready:
             ordered[name] = by_name[name]
             continue
+        if name in opened:
+            continue
+        opened.add(name)
         stack.append((name, True))
         reads = [_key(source).partition(":")[0] for source in by_name[name].input if not source.startswith("^")]
         stack.extend((source, False) for source in reversed(reads) if source not in ordered)
@@ -174,29 +195,23 @@ def _outputs(raw: Any) -> list[tuple[str, str]]:
         else:
             count = raw.attr[argument.number_attr].i if argument.number_attr else 1
             types = [argument.type or raw.attr[argument.type_attr].type] * count
-        found += [(f"{argument.name}:{index}", _dtype(kind)) for index, kind in enumerate(types)]
+        found += [(f"{argument.name}:{index}", dtype_name(kind)) for index, kind in enumerate(types)]
     return found
+
+
+def _known(op: str) -> bool:
+    """Return whether TensorFlow itself has the operator; it has those with an underscore, which Grappler makes."""
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(op) is not None or op in ("FusedDepthwiseConv2dNative", "Prelu")  # of TensorFlow.js
+
+
+def _signatures(meta: Any) -> tuple[Signature, ...]:
+    found = ((name, one) for name, one in sorted(meta.signature_def.items()) if not name.startswith("__"))
+    return tuple(Signature(name, tuple(sorted(one.inputs)), tuple(sorted(one.outputs))) for name, one in found)
 
 
 def _variables(meta: Any) -> dict[str, tuple[str, tuple[int, ...] | None]]:
     """Return name → (dtype, shape) of the saved variables."""
     saved = (node.variable for node in meta.object_graph_def.nodes if node.WhichOneof("kind") == "variable")
-    return {variable.name: (_dtype(variable.dtype), _shape(variable.shape)) for variable in saved}
-
-
-def _dtype(number: int) -> str:
-    from tensorflow.core.framework import types_pb2
-
-    name = str(types_pb2.DataType.Name(number)).removeprefix("DT_").lower()
-    return {"float": "float32", "half": "float16", "double": "float64", "invalid": "unknown"}.get(name, name)
-
-
-def _itemsize(dtype: str) -> int:
-    try:
-        return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
-    except TypeError:
-        return 0
-
-
-def _shape(raw: Any) -> tuple[int, ...] | None:
-    return None if raw.unknown_rank else tuple(dim.size for dim in raw.dim)
+    return {variable.name: (dtype_name(variable.dtype), shape_of(variable.shape)) for variable in saved}

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from harness import litert_library
 from harness.errors import StageFailed
-from harness.graph.model import ABSENT, Graph, Node, Tensor, unique_names
+from harness.graph.mapped import mapped
+from harness.graph.model import ABSENT, Graph, Node, Signature, Tensor, unique_names
+from harness.graph.tflite_options import attributes
 
 _BROKEN = (
     struct.error,
@@ -40,13 +42,13 @@ def read(path: Path) -> Graph:
         StageFailed: ``broken_file``, when it cannot be read or is not a whole, sound .tflite file.
     """
     try:
-        content = path.read_bytes()
+        content = mapped(path)
     except OSError as error:
         raise StageFailed(f"{path.name}: {error.strerror}", "broken_file") from error
     return parse(content, path.name)
 
 
-def parse(content: bytes, name: str = "model.tflite") -> Graph:
+def parse(content: bytes | memoryview, name: str = "model.tflite") -> Graph:
     """Return the graph that ``content`` holds; ``name`` is for the message. Raises as ``read`` does."""
     schema = litert_library.load("schema")
     try:
@@ -57,7 +59,7 @@ def parse(content: bytes, name: str = "model.tflite") -> Graph:
         raise StageFailed(f"{name}: not a sound .tflite file: {error}", "broken_file") from error
 
 
-def _graph(schema: Any, model: Any, content: bytes) -> Graph:
+def _graph(schema: Any, model: Any, content: bytes | memoryview) -> Graph:
     if not model.SubgraphsLength():
         raise ValueError("it has no graph")
     buffers = _Buffers(model, content)
@@ -73,13 +75,13 @@ def _graph(schema: Any, model: Any, content: bytes) -> Graph:
             raw = subgraph.Operators(i)
             nodes.append(_node(schema, raw, codes, own=range(first, len(tensors)), scope=scope, tensors=tensors))
     inputs, outputs = _ports(model, tensors)
-    return Graph("tflite", tuple(nodes), tuple(tensors), inputs, outputs)
+    return Graph("tflite", tuple(nodes), tuple(tensors), inputs, outputs, signatures=_signatures(model))
 
 
 class _Buffers:
     """The constants of a file, each found by its number."""
 
-    def __init__(self, model: Any, content: bytes) -> None:
+    def __init__(self, model: Any, content: bytes | memoryview) -> None:
         self._model, self._content, self._length = model, content, model.BuffersLength()
 
     def __getitem__(self, number: int) -> NDArray[np.uint8]:
@@ -175,13 +177,8 @@ def _node(
     inputs = tuple(ABSENT if i == -1 else _pick(own, i) for i in _numbers(raw.InputsAsNumpy()))
     outputs = tuple(_pick(own, i) for i in _numbers(raw.OutputsAsNumpy()))
     flex = custom and op.startswith("Flex")
-    attributes: dict[str, int | float | str | bool] = {}
-    if op == "BATCH_MATMUL" and raw.BuiltinOptions() is not None:
-        options = schema.BatchMatMulOptions()
-        options.Init(raw.BuiltinOptions().Bytes, raw.BuiltinOptions().Pos)
-        attributes["transpose_a"] = bool(options.AdjX())
     name = tensors[outputs[0]].name if outputs else op
-    return Node(op, name, inputs, outputs, custom and not flex, flex, attributes, scope)
+    return Node(op, name, inputs, outputs, custom and not flex, flex, attributes(schema, raw), scope)
 
 
 def _ports(model: Any, tensors: list[Tensor]) -> tuple[dict[str, int], dict[str, int]]:
@@ -199,6 +196,16 @@ def _ports(model: Any, tensors: list[Tensor]) -> tuple[dict[str, int], dict[str,
         unique_names([(tensors[_pick(own, i)].name, i) for i in _numbers(subgraph.InputsAsNumpy())]),
         unique_names([(tensors[_pick(own, i)].name, i) for i in _numbers(subgraph.OutputsAsNumpy())]),
     )
+
+
+def _signatures(model: Any) -> tuple[Signature, ...]:
+    """Return the names of all signatures, of whatever sub-graph."""
+    found = []
+    for one in (model.SignatureDefs(index) for index in range(model.SignatureDefsLength())):
+        inputs = tuple(_text(one.Inputs(i).Name()) for i in range(one.InputsLength()))
+        outputs = tuple(_text(one.Outputs(i).Name()) for i in range(one.OutputsLength()))
+        found.append(Signature(_text(one.SignatureKey()), inputs, outputs))
+    return tuple(found)
 
 
 def _signature_ports(maps: list[Any], own: range) -> dict[str, int]:

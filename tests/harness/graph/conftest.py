@@ -15,7 +15,7 @@ SCHEMES = ("float32", "float16", "dynamic", "int8", "int8_per_tensor", "int8_onl
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with ``saved_model/``, ``<scheme>.tflite`` for every scheme and ``float32.onnx``.
+    """Return a folder with ``saved_model/``, ``<scheme>.tflite``, ``float32.onnx``, ``frozen.pb``, ``model.keras``.
 
     The network: conv 3×3/2 (8) + BN + relu6, depthwise 3×3 + BN + relu6, conv 1×1 (160), mean, dense (10),
     softmax on 1×16×16×3: 13 824 + 4 608 + 81 920 + 1 600 = 101 952 multiply-adds. The middle 80 filters of
@@ -24,18 +24,28 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        module = _save(folder / "saved_model")
+        model = _network()
+        model.save(folder / "model.keras")
+        module = _save(model, folder / "saved_model")
         for scheme in SCHEMES:
             (folder / f"{scheme}.tflite").write_bytes(_convert(folder / "saved_model", scheme))
+        (folder / "frozen.pb").write_bytes(_frozen(folder / "saved_model"))
         (folder / "float32.onnx").write_bytes(_to_onnx(module.call.get_concrete_function()))
     return folder
 
 
-def _save(folder: Path) -> Any:
+def _frozen(saved_model: Path) -> bytes:
+    from harness import freezing
+
+    graph_def, inputs, outputs = freezing.freeze(saved_model)
+    freezing.name_ports(graph_def, inputs, outputs)
+    return bytes(graph_def.SerializeToString(deterministic=True))
+
+
+def _save(model: Any, folder: Path) -> Any:
     """Save the network through a bare module, as sources do; return the module, which keeps the variables."""
     import tensorflow as tf
 
-    model = _network()
     module = tf.Module()
     module.variables_ = model.variables
     spec = tf.TensorSpec([1, 16, 16, 3], tf.float32, name="image")
