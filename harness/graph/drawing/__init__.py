@@ -1,0 +1,1 @@
+"""Pictures of graphs: what belongs together becomes one box, what repeats is drawn once."""
