@@ -24,6 +24,11 @@ class Layers:
         path = self._path(name)
         return path[0] if path else name
 
+    def whole(self, name: str) -> str:
+        """Return the layer with the layers that it is part of: ``expanded_conv_3/squeeze_excite/Conv``."""
+        path = self._path(name)
+        return "/".join(path[:-1] if len(path) > 1 else path) or name
+
     def place(self, name: str) -> tuple[str, ...]:
         """Return the words of a layer's whole path: ``("block", "1", "expand")``."""
         path = self._path(name)
