@@ -1,6 +1,6 @@
 """A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet`` and ``index.html``.
 
-Where they apply, ``pruning.md``, ``opsets.md`` and ``versions.md`` as well.
+Where they apply, ``support-matrix.md``, ``old-table.md``, ``pruning.md``, ``opsets.md`` and ``versions.md`` as well.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import cells, html, markdown, opsets, pruning, versions_page
+from harness.report import cells, html, markdown, old_table, opsets, pruning, support_matrix, versions_page
 from harness.report.versions import versions
-from harness.report.view import view
+from harness.report.view import newest, view
 from harness.tables.frame import frame
 from harness.tables.verdict import Thresholds
 
@@ -35,11 +35,15 @@ def build(
         "cells.parquet": cells.parquet(table),
         "index.html": html.page(report, table, Path(out_dir)).encode("utf-8", "replace"),
     }
-    for name, module in (("pruning.md", pruning), ("opsets.md", opsets)):
-        if (extra := module.page(report.judged)) is not None:
-            contents[name] = extra.encode("utf-8", "replace")
-    if (compared := versions(report)) is not None:
-        contents["versions.md"] = versions_page.page(compared).encode("utf-8", "replace")
+    latest, compared = newest(report.judged), versions(report)
+    extras = {
+        "support-matrix.md": support_matrix.page(latest),
+        "old-table.md": old_table.page(latest),
+        "pruning.md": pruning.page(report.judged),
+        "opsets.md": opsets.page(report.judged),
+        "versions.md": None if compared is None else versions_page.page(compared),
+    }
+    contents |= {name: text.encode("utf-8", "replace") for name, text in extras.items() if text is not None}
     folder = Path(out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)

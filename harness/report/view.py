@@ -75,7 +75,7 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
     reading = read(*run_dirs)
     limits = thresholds(verdict)
     judged = judge_all(reading.records, limits)
-    shown, names, notes = _newest(judged), labels(judged), Notes()
+    shown, names, notes = newest(judged), labels(judged), Notes()
     made = matrix(shown, names, notes)
     in_matrix = len(notes.texts)
     rows = summary(shown, names, notes)
@@ -99,11 +99,12 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
     )
 
 
-def _newest(judged: Sequence[Judged]) -> list[Judged]:
-    newest: dict[tuple[str, str], Judged] = {}
+def newest(judged: Sequence[Judged]) -> list[Judged]:
+    """Return one record of each cell: of several runs the one that started last."""
+    found: dict[tuple[str, str], Judged] = {}
     for j in sorted(judged, key=lambda j: (j.record.started_at, j.record.run)):
-        newest[j.record.cell.task, j.record.cell.id] = j
-    return sorted(newest.values(), key=lambda j: cell_key(j.record.cell))
+        found[j.record.cell.task, j.record.cell.id] = j
+    return sorted(found.values(), key=lambda j: cell_key(j.record.cell))
 
 
 def _replaced(judged: Sequence[Judged], shown: Sequence[Judged]) -> list[str]:

@@ -61,9 +61,10 @@ def evil(runs: Any) -> Path:
     return folder
 
 
-def test_build_writes_four_files(swept: Path, tmp_path: Path) -> None:
+def test_build_writes_its_files(swept: Path, tmp_path: Path) -> None:
     paths = build([swept], tmp_path / "out" / "deep")
-    assert [p.name for p in paths] == ["compatibility.md", "cells.csv", "cells.parquet", "index.html"]
+    always = ["compatibility.md", "cells.csv", "cells.parquet", "index.html"]
+    assert [p.name for p in paths] == [*always, "support-matrix.md", "old-table.md"]
     assert sorted(p.name for p in (tmp_path / "out" / "deep").iterdir()) == sorted(p.name for p in paths)
 
 

@@ -1,0 +1,155 @@
+"""What the old table asked of a model, answered by records: is it quantized, does it go to ONNX, at which opset."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.records import Record
+from harness.report.shown import one_line
+from harness.tables.order import QUANTS, natural, place
+from harness.tables.verdict import RANK, Judged
+
+Mark = Literal["yes", "degraded", "no"]
+PTQ = ("ptq", "aeq")
+"""Methods that quantize a trained model in TFLite."""
+QAT = ("qat", "qat_stock")
+ONNX = ("onnx", "onnx_qdq")
+_FLOAT = "none"
+_NO_FORM = "no_such_form"
+"""Reason of a combination that the plan refuses: it was not tried, and cannot be."""
+_MARKS: dict[str, Mark] = {"clean": "yes", "degraded": "degraded", "fails": "no", "n/a": "no"}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to do what a column asks for, and how it went."""
+
+    name: str
+    """A preset (``int8``), a preset and an exporter (``qat/onnx``), or an opset (``13``)."""
+    mark: Mark
+    cell: Judged
+    """The cell that says so: the worst of all runtimes, threads and tasks."""
+    why: str
+    """One line; for *yes* that it is clean."""
+
+
+Ways = tuple[Way, ...]
+"""Empty when the run has no such cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """One model."""
+
+    model: str
+    label: str
+    ptq: Ways
+    qat: Ways
+    fp32_onnx: Ways
+    """A way for each opset."""
+    quantized_onnx: Ways
+    opsets: Ways
+    """A way for each opset: of the float model, where that was not exported of the quantized ones."""
+
+
+def supports(judged: Sequence[Judged], models: tuple[str, ...]) -> tuple[Support, ...]:
+    """Return a row for each model (and toolchain), those of ``models`` first and in their order.
+
+    ``judged``: one record of each cell.
+    """
+    several = len({j.record.cell.toolchain for j in judged}) > 1
+    rows: dict[tuple[str, str], list[Judged]] = defaultdict(list)
+    for j in judged:
+        rows[j.record.cell.model, j.record.cell.toolchain].append(j)
+    ordered = sorted(rows, key=lambda key: (place(key[0], models), natural(key[1])))
+    return tuple(_support(key[0], " · ".join(key) if several else key[0], rows[key]) for key in ordered)
+
+
+def _support(model: str, label: str, cells: Sequence[Judged]) -> Support:
+    tried = [j for j in cells if not _refused(j)]
+    onnx = [j for j in tried if method(j.record, "export") in ONNX]
+    fp32 = [j for j in onnx if j.record.cell.quant == _FLOAT and method(j.record, "export") == "onnx"]
+    quantized = [j for j in onnx if is_quantized(j.record)]
+    return Support(
+        model,
+        label,
+        ptq=_ways(_of(tried, PTQ), _preset),
+        qat=_ways(_of(tried, QAT), _preset),
+        fp32_onnx=_ways(fp32, _opset),
+        quantized_onnx=_ways(quantized, _route),
+        opsets=_ways(fp32 or quantized, _opset),
+    )
+
+
+def method(record: Record, axis: str) -> str:
+    """Return the plug-in behind a choice of ``quant`` or ``export``; of a record without options its name."""
+    options = record.options.get(axis)
+    found = options.get("method") if isinstance(options, dict) else None
+    return found if isinstance(found, str) else str(getattr(record.cell, axis)).partition("@")[0]
+
+
+def is_quantized(record: Record) -> bool:
+    """Say whether a cell's model was quantized: not the float one, and not one that was pruned alone."""
+    options = record.options.get("quant")
+    pruned = method(record, "quant") == "prune"
+    return record.cell.quant != _FLOAT and not (
+        pruned and isinstance(options, dict) and options.get("then", "float") == "float"
+    )
+
+
+def _refused(j: Judged) -> bool:
+    return j.record.failure is not None and j.record.failure.reason == _NO_FORM
+
+
+def _of(judged: Iterable[Judged], methods: Sequence[str]) -> list[Judged]:
+    """Return the cells of some quantizers: those in TFLite, where the run has none all others."""
+    cells = [j for j in judged if j.record.cell.quant != _FLOAT and method(j.record, "quant") in methods]
+    return [j for j in cells if method(j.record, "export") == "tflite"] or cells
+
+
+def _preset(record: Record) -> str:
+    return record.cell.quant
+
+
+def _route(record: Record) -> str:
+    return f"{record.cell.quant}/{record.cell.export.partition('@')[0]}"
+
+
+def _opset(record: Record) -> str:
+    """Return the opset that the file declares; where there is no file, the one that was asked for."""
+    options = record.options.get("export")
+    asked = options.get("opset") if isinstance(options, dict) else None
+    found = record.values.get("opset", asked)
+    return str(found) if isinstance(found, int) else record.cell.export
+
+
+def _ways(judged: Iterable[Judged], name: Callable[[Record], str]) -> Ways:
+    groups: dict[str, dict[str, list[Judged]]] = defaultdict(lambda: defaultdict(list))
+    for j in judged:
+        groups[name(j.record)][j.record.cell.export].append(j)
+    ordered = sorted(groups, key=lambda one: place(one.partition("/")[0], QUANTS))
+    return tuple(_way(one, groups[one].values()) for one in ordered)
+
+
+def _way(name: str, artifacts: Iterable[list[Judged]]) -> Way:
+    """Return the best of several artifacts (an opset each), of which each is as good as its worst cell."""
+    ways = [_told(name, max(cells, key=_badness)) for cells in artifacts]
+    return min(ways, key=lambda way: ("yes", "degraded", "no").index(way.mark))
+
+
+def _badness(j: Judged) -> tuple[bool, int]:
+    return _unpacked(j), RANK.index(j.verdict.verdict)
+
+
+def _unpacked(j: Judged) -> bool:
+    """Say whether conversion made float of what was quantized: then the result is not quantized at all."""
+    return j.record.values.get("quantization_kept") is False
+
+
+def _told(name: str, j: Judged) -> Way:
+    if _unpacked(j):
+        return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
+    return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text))

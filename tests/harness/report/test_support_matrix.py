@@ -1,0 +1,176 @@
+"""The matrix in the shape of the old table: its order, no empty field, and behind every N a reason and a command."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.records import Record, Value
+from harness.report import build, support_matrix
+from harness.report.claims import old_table
+from harness.tables.verdict import judge_all
+from tests.harness.report.conftest import plain, stopped
+
+RUNTIME = {"tflite": "xnnpack", "onnx": "onnxruntime", "onnx_qdq": "onnxruntime"}
+METHODS = {"none": "none", "int8": "ptq", "int16x8": "ptq", "qat": "qat", "qat_stock": "qat_stock"}
+
+
+def cell(model: str, quant: str, export: str = "tflite", opset: int | None = None, **values: Value) -> Record:
+    made = plain(model=model, quant="int8", export=export.partition("@")[0] if export in RUNTIME else "onnx")
+    kind = {"method": METHODS.get(quant, quant), "scheme": quant}
+    options = {"quant": kind, "export": {"method": export.partition("@")[0], **({"opset": opset} if opset else {})}}
+    facts = {**made.values, "cosine": 0.99995, **({"opset": opset} if opset else {}), **values}
+    kept = {name: value for name, value in facts.items() if value is not None}
+    named = replace(made.cell, quant=quant, export=export, runtime=RUNTIME[export.partition("@")[0]])
+    command = f"python -m harness model={model} quant={quant} export={export}"
+    return replace(made, cell=named, options=options, values=kept, reproduce=command)
+
+
+def fails(record: Record, reason: str = "tfmot_refuses", message: str = "Layer bn is not supported") -> Record:
+    return stopped(record, "failed", "quantize", reason, message)
+
+
+def page(*records: Record) -> str:
+    found = support_matrix.page(judge_all(records))
+    assert found is not None
+    return found
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {line[0]: line[1:] for line in lines[2:]}
+
+
+def test_a_model_that_does_all_of_it() -> None:
+    text = page(
+        cell("resnet50", "none"), cell("resnet50", "int8"), cell("resnet50", "qat"),
+        cell("resnet50", "none", "onnx", 13), cell("resnet50", "qat", "onnx", 13),
+        cell("resnet50", "int8", "onnx_qdq", 13),
+    )  # fmt: skip
+    assert rows(text) == {"resnet50": ["PTQ, QAT", "Y", "Y: int8/onnx_qdq, qat/onnx", "13"]}
+    assert "\n1. " not in text
+
+
+def test_what_the_run_does_not_ask_for_says_so() -> None:
+    assert rows(page(cell("resnet50", "none"))) == {
+        "resnet50": ["PTQ not run, QAT not run", "not run", "not run", "not run"]
+    }
+
+
+def test_an_n_has_its_reason_and_its_command() -> None:
+    text = page(
+        cell("densenet121", "int8"),
+        fails(cell("densenet121", "qat_stock")),
+        fails(cell("densenet121", "none", "onnx", 13)),
+    )
+    assert rows(text) == {"densenet121": ["PTQ, no QAT (qat_stock¹)", "N²", "not run", "none (not 13²)"]}
+    assert "1. **densenet121/qat\\_stock" not in text  # an underscore inside a word is no emphasis
+    assert "1. **densenet121/qat_stock/tflite/xnnpack/t1 (digits)**: quantize: tfmot_refuses – Layer bn" in text
+    assert "\n       python -m harness model=densenet121 quant=qat_stock export=tflite\n" in text
+
+
+def test_one_cause_of_several_exports_is_one_note() -> None:
+    text = page(fails(cell("resnet50", "qat_stock")), fails(cell("resnet50", "qat_stock", "onnx_qdq", 13)))
+    assert rows(text)["resnet50"][0] == "PTQ not run, no QAT (qat_stock¹)"
+    assert rows(text)["resnet50"][2] == "N: qat_stock/onnx_qdq¹"
+    assert "\n2. " not in text
+
+
+def test_degraded_is_said_with_its_metric() -> None:
+    text = page(cell("resnet50", "int8", cosine=0.9), cell("resnet50", "none", "onnx", 13, cosine=0.5))
+    assert rows(text)["resnet50"] == ["PTQ (degraded: int8¹), QAT not run", "Y, degraded²", "not run", "13"]
+    assert "cosine 0.9 is below 0.97" in text
+
+
+def test_the_worst_runtime_counts_and_the_best_opset() -> None:
+    good, bad = cell("resnet50", "int8"), cell("resnet50", "int8")
+    bad = fails(replace(bad, cell=replace(bad.cell, runtime="cpu")), "allocate_tensors")
+    opsets = [cell("resnet50", "none", f"onnx@opset={n}", n) for n in (14, 15, 17)]
+    text = page(good, bad, *opsets, fails(cell("resnet50", "none", "onnx@opset=13", 13), "checker"))
+    assert rows(text)["resnet50"] == ["no PTQ (int8¹), QAT not run", "Y", "not run", "14–15, 17 (not 13²)"]
+
+
+def test_a_combination_that_cannot_be_is_not_run_and_a_float_file_is_not_quantized() -> None:
+    refused = stopped(
+        cell("resnet50", "int8", "onnx", 13), "unsupported", "quantize", "no_such_form", "no", "Unsupported"
+    )
+    unpacked = cell("resnet50", "int16x8", "onnx_qdq", 13, quantization_kept=False, form="float32: unpacked")
+    assert rows(page(refused))["resnet50"][2] == "not run"
+    text = page(refused, unpacked)
+    assert rows(text)["resnet50"][2] == "N: int16x8/onnx_qdq¹"
+    assert "not quantized any more: float32: unpacked" in text
+
+
+def test_pruning_alone_is_no_quantization() -> None:
+    pruned = cell("resnet50", "prune", "onnx", 13)
+    alone = replace(pruned, options={**pruned.options, "quant": {"method": "prune", "then": "float"}})
+    both = replace(pruned, options={**pruned.options, "quant": {"method": "prune", "then": "qat"}})
+    assert rows(page(alone))["resnet50"] == ["PTQ not run, QAT not run", "not run", "not run", "not run"]
+    assert rows(page(both))["resnet50"][2:] == ["Y: prune/onnx", "13"]
+
+
+def test_rows_are_in_the_old_order_and_others_after_them() -> None:
+    models = old_table().models
+    assert len(models) == len(set(models)) == 25
+    text = page(*(cell(model, "none") for model in ("zoo_net", *sorted(models), "my_net")))
+    assert list(rows(text)) == [*models, "my_net", "zoo_net"]
+
+
+def test_toolchains_are_rows_of_their_own() -> None:
+    other = cell("resnet50", "int8")
+    text = page(cell("resnet50", "int8"), replace(other, cell=replace(other.cell, toolchain="tf215")))
+    assert list(rows(text)) == ["resnet50 · default", "resnet50 · tf215"]
+
+
+def test_hostile_text_stays_text() -> None:
+    evil = fails(cell("resnet50", "qat"), "<i>", "</td> | `x` <script>\n\n# head")
+    text = page(replace(evil, reproduce="python ``` \n# harness <b>"))
+    assert "<script>" not in text
+    assert rows(text)["resnet50"][0] == "PTQ not run, no QAT (qat¹)"
+    assert "\n       python ``` # harness <b>" in text  # indented: a code block that nothing inside can end
+    assert not re.search(r"^#+ head", text, re.M)
+
+
+def test_without_a_record_there_is_no_page() -> None:
+    assert support_matrix.page([]) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(("resnet50", "mobilenet_v2", "x")),
+            st.sampled_from(("none", *METHODS)),
+            st.sampled_from(("tflite", "onnx", "onnx_qdq", "onnx@opset=14")),
+            st.sampled_from(("ok", "failed", "unsupported")),
+            st.sampled_from((None, 13, 14)),
+        ),
+        min_size=1,
+    )
+)
+def test_no_field_is_ever_blank_and_every_n_has_a_note(drawn: list[tuple[Any, ...]]) -> None:
+    records = []
+    for model, quant, export, status, opset in drawn:
+        made = cell(model, quant, export, opset)
+        records.append(made if status == "ok" else stopped(made, status, "export", "why", f"{model} {quant}"))
+    text = page(*records)
+    notes = set(re.findall(r"^(\d+)\. ", text, re.M))
+    assert len(rows(text)) == len({one[0] for one in drawn})
+    for fields in rows(text).values():
+        assert len(fields) == 4
+        assert all(field.strip() for field in fields)
+        for number in re.findall(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+", " ".join(fields)):
+            assert number.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")) in notes
+        assert not re.search(r"\bN\b(?![:¹²³⁴⁵⁶⁷⁸⁹⁰ ])", fields[1])
+    assert text.count("python -m harness") == len(notes)
+
+
+def test_it_is_a_page_of_every_report_and_shows_the_newest_record(runs: Any, tmp_path: Path) -> None:
+    old = fails(cell("resnet50", "none", "onnx", 13))
+    new = replace(cell("resnet50", "none", "onnx", 13), run="r2", started_at="2026-11-23T08:00:00+00:00")
+    build([runs.write([old]), runs.write([new], "r2")], tmp_path)
+    assert rows((tmp_path / "support-matrix.md").read_text("utf-8"))["resnet50"][1] == "Y"
