@@ -22,6 +22,7 @@ COMMANDS = {
     "profile": "where the time of a cell goes, operator by operator: profile RUN CELL",
     "compare": "two runs held against each other, exit code 1 on regression: compare BASE CAND",
     "history": "what stands out in the newest of many runs, exit code 1 when it does: history RUN…",
+    "export-benchmark": "a run as JSON for pytest-benchmark compare and its plots: export-benchmark RUN",
     "graph": "look inside a model file of any format, compare, draw, transform: graph VERB FILE",
     "repro": "run one cell of a run again: repro RUN CELL",
     "cache": "show the cache, or prune it: cache [prune]",
@@ -33,6 +34,7 @@ PLACES = {
     "profile": "looking",
     "compare": "comparing",
     "history": "watching",
+    "export-benchmark": "benchmarking",
     "graph": "graphing",
     "toolchain": "toolchaining",
 }
@@ -105,7 +107,8 @@ def help_text() -> str:
 
     lines = ["usage: python -m harness [key=value …]      run the matrix of these choices",
              "       python -m harness COMMAND …          look at what there is", "", "commands:"]  # fmt: skip
-    lines += [f"  {name:<8} {text}" for name, text in COMMANDS.items()]
+    width = max(map(len, COMMANDS))
+    lines += [f"  {name:<{width}} {text}" for name, text in COMMANDS.items()]
     lines += ["", "choices (key=name or 'key=[name,name]'; a set is a name too; +experiment=name):"]
     for group in sorted(p for p in conf_dir().iterdir() if p.is_dir()):
         names = sorted(p.stem for p in group.glob("*.yaml"))

@@ -53,12 +53,19 @@ def _positive(record: Record, column: str) -> float | None:
 
 def _medians(one: Side, record: Record) -> list[float]:
     """Return the clean median of each stored round, ms; none when the file is not there or is not what it should be."""
+    try:
+        found = [clean_median_ms(each) for each in stored(one, record)]
+    except (KeyError, ValueError, TypeError):
+        return []
+    return found if all(math.isfinite(value) and value > 0 for value in found) else []
+
+
+def stored(one: Side, record: Record) -> list[dict[str, object]]:
+    """Return the rounds of a cell with their raw samples as they are stored; none when there is no such file."""
     path = kept_file(one, record, "samples")
     try:
         if path is None or path.stat().st_size > codec.MAX_BYTES:
             return []
-        rounds = codec.decode(path.read_bytes(), dict[str, list[dict[str, object]]])["rounds"]
-        found = [clean_median_ms(each) for each in rounds]
-    except (OSError, codec.CodecError, KeyError, ValueError, TypeError):
+        return codec.decode(path.read_bytes(), dict[str, list[dict[str, object]]])["rounds"]
+    except (OSError, codec.CodecError, KeyError):
         return []
-    return found if all(math.isfinite(value) and value > 0 for value in found) else []

@@ -10,7 +10,7 @@ import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,22 +128,29 @@ def summarize(rounds: Sequence[Round]) -> tuple[dict[str, Value], dict[str, str]
     if not rounds:
         raise ValueError("no rounds")
     walls = [_wall_ms(one) for one in rounds]
-    cleans = [wall[_clean(one)] for wall, one in zip(walls, rounds, strict=True)]
-    kept = [clean for clean in cleans if len(clean) >= _FEWEST]
+    basis, kept = samples_ms(rounds)
     values: dict[str, Value] = {
-        "latency_basis": "clean" if kept else "all",
+        "latency_basis": basis,
         "samples": sum(map(len, walls)),
         "processes": len(rounds),
         "load_ms": float(np.median([one["load_ms"] for one in rounds])),
         "first_ms": float(np.median([one["first_ms"] for one in rounds])),
-        "unsteady": any(_drifts(group) for group in kept or walls),
+        "unsteady": any(_drifts(group) for group in kept),
     }
-    found, missing = _describe(kept or walls)
+    found, missing = _describe(kept)
     if any(one["cpu_ns"] is None for one in rounds):
         reason = "this kernel does not count how long threads wait for a processor"
         return values | found, missing | dict.fromkeys(("clean_fraction", "noisy"), reason)
-    fraction = sum(map(len, cleans)) / sum(map(len, walls))
+    fraction = sum(int(_clean(one).sum()) for one in rounds) / sum(map(len, walls))
     return values | found | {"clean_fraction": fraction, "noisy": fraction < NOISY_BELOW}, missing
+
+
+def samples_ms(rounds: Sequence[Round]) -> tuple[Literal["clean", "all"], list[NDArray[np.float64]]]:
+    """Return the samples that count, ms, an array for each process that has enough of them, and which those are."""
+    walls = [_wall_ms(one) for one in rounds]
+    cleans = [wall[_clean(one)] for wall, one in zip(walls, rounds, strict=True)]
+    kept = [clean for clean in cleans if len(clean) >= _FEWEST]
+    return ("clean", kept) if kept else ("all", walls)
 
 
 def _wall_ms(one: Round) -> NDArray[np.float64]:
