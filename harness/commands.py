@@ -69,7 +69,7 @@ def report_command(args: list[str]) -> int:
     given = words.parse_args(args)
     runs = [_run_folder(run) for run in given.run]
     out = given.out or Path("reports") / "+".join(run.name for run in runs)
-    verdict = _own_verdict(runs)
+    verdict = own_verdict(runs)
     terminal.show(runs, verdict=verdict)
     for path in report.build(runs, out, verdict=verdict):
         print(path)
@@ -81,7 +81,7 @@ def report_command(args: list[str]) -> int:
     return 0
 
 
-def _own_verdict(runs: list[Path]) -> dict[str, Any] | str:
+def own_verdict(runs: list[Path]) -> dict[str, Any] | str:
     """Return the thresholds that the runs were composed with, when they agree; else the default ones."""
     import yaml
 
@@ -130,7 +130,7 @@ def show_command(args: list[str]) -> int:
     if given.json:
         print(json.dumps(asdict(record), indent=2))
         return 0
-    verdict = judge(record, _own_verdict([folder]))
+    verdict = judge(record, own_verdict([folder]))
     print(f"{record.cell.id}   {record.status}, {verdict.verdict}" + (f": {verdict.text}" if verdict.text else ""))
     if record.failure:
         _print_block("failure", {k: v for k, v in asdict(record.failure).items() if v not in ("", False)})
