@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import Unsupported
-from harness.graph.graph_def import dtype, order, source
+from harness.graph.graph_def import dtype, order, rename, renamed, source
 
 _LEGAL = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*")
 
@@ -60,10 +60,10 @@ def name_ports(graph_def: Any, inputs: Mapping[str, str], outputs: Mapping[str, 
     taken = set(nodes) | inputs.keys() | outputs.keys()
     for name in (inputs.keys() | outputs.keys()) & (nodes.keys() - new.keys()):
         new[name] = _free(f"{name}_inside", taken)
-    _rename(graph_def, new)
+    rename(graph_def.node, new)
     for name, tensor in outputs.items():
         if new.get(source(tensor)) != name:
-            _add_identity(graph_def, name, _renamed(tensor, new))
+            _add_identity(graph_def, name, renamed(tensor, new))
 
 
 def _require_names(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
@@ -84,21 +84,6 @@ def _free(name: str, taken: set[str]) -> str:
         free = f"{name}_{count}"
     taken.add(free)
     return free
-
-
-def _renamed(read: str, new: Mapping[str, str]) -> str:
-    """Return what a node reads (``name``, ``name:1``, ``^name``) under its new name."""
-    mark = "^" if read.startswith("^") else ""
-    name, colon, port = read.removeprefix("^").partition(":")
-    return f"{mark}{new.get(name, name)}{colon}{port}"
-
-
-def _rename(graph_def: Any, new: Mapping[str, str]) -> None:
-    for node in graph_def.node:
-        node.name = new.get(node.name, node.name)
-        node.input[:] = [_renamed(read, new) for read in node.input]
-        if "_class" in node.attr:  # placement beside a node by its name; means nothing once variables are gone
-            del node.attr["_class"]
 
 
 def _add_identity(graph_def: Any, name: str, tensor: str) -> None:

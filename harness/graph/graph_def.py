@@ -7,6 +7,7 @@ harness writes have no other such nodes and call both by their signature names.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -133,3 +134,26 @@ def dtype(node: Any, port: int = 0) -> int:
     if port >= len(kinds):
         raise ValueError(f"nothing is known of output {port} of '{node.name}' ({node.op})")
     return kinds[port]
+
+
+def is_stateful(node: Any) -> bool | None:
+    """Return whether a node may give another result each time (random numbers, variables); None: not known here."""
+    from tensorflow.python.framework import op_def_registry
+
+    definition = op_def_registry.get(node.op)
+    return None if definition is None else bool(definition.is_stateful)
+
+
+def renamed(read: str, new: Mapping[str, str]) -> str:
+    """Return what a node reads (``name``, ``name:1``, ``^name``) under its new name."""
+    mark = "^" if read.startswith("^") else ""
+    name, colon, port = read.removeprefix("^").partition(":")
+    return f"{mark}{new.get(name, name)}{colon}{port}"
+
+
+def rename(nodes: Iterable[Any], new: Mapping[str, str]) -> None:
+    """Rename nodes in place, old name → new name, and all that refers to them."""
+    for node in nodes:
+        node.name = new.get(node.name, node.name)
+        node.input[:] = [renamed(read, new) for read in node.input]
+        node.attr.pop("_class", None)  # placement beside a node by its name; means nothing once variables are gone

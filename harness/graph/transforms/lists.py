@@ -1,0 +1,25 @@
+"""The named lists of the Graph Transform Tool's manual, for an input shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.errors import UserError, did_you_mean
+
+_STRIP = 'strip_unused_nodes(type=float, shape="{shape}")'
+_CLEAN = "remove_nodes(op=Identity, op=CheckNumerics)"
+_FOLD = "fold_constants(ignore_errors=true) fold_batch_norms fold_old_batch_norms"
+LISTS = {
+    "deployment": f"{_STRIP} {_CLEAN} {_FOLD}",
+    "mobile": f"{_STRIP} {_FOLD}",
+    "quantize_weights": f"{_STRIP} {_CLEAN} {_FOLD} quantize_weights strip_unused_nodes sort_by_execution_order",
+}
+"""``deployment``: optimize for inference; ``mobile``: only what lean kernels lack, names stay; ``quantize_weights``:
+the first, and weights in 8 bits."""
+
+
+def named(name: str, shape: Sequence[int]) -> str:
+    """Return a list in the classic syntax. Raises ``UserError`` for an unknown one."""
+    if name not in LISTS:
+        raise UserError(f"there is no list of transforms '{name}'; {did_you_mean(name, LISTS)}")
+    return LISTS[name].format(shape=",".join(map(str, shape)))
