@@ -175,7 +175,11 @@ def why_left(work: Work, norm: Any, kinds: Sequence[str]) -> str:
         return f"the weights of {node.op} are no constant"
     found = chain(work, node, kinds)
     own = affine(work, norm, norm.input[0], PRODUCTS[node.op].rank)
-    return found.stopped if isinstance(own, Affine) else own
+    if not isinstance(own, Affine):
+        return own
+    if any(one.name == norm.name for one in found.followers):
+        return "it does not have as many channels as the weights, or it is read for its statistics"
+    return found.stopped
 
 
 def notes(work: Work, norms: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
