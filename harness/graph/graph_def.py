@@ -22,6 +22,9 @@ _HEAD = 512
 """Bytes that tell what a file is."""
 _TEXT = re.compile(rb"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*:?\s*\{")
 INPUTS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
+FLOW = ("Enter", "Exit", "Switch", "Merge", "NextIteration", "LoopCond",
+        "RefEnter", "RefExit", "RefSwitch", "RefMerge", "RefNextIteration")  # fmt: skip
+"""Branches and loops of TensorFlow 1."""
 _NO_RESULT = (*INPUTS, "Const", "NoOp", "Assert")
 _OTHER_FILES = {b"TFL3": "a TFLite file", b"\x89HDF": "an HDF5 file", b"PK\x03\x04": "an archive, such as .keras",
                 b"{": "JSON or text"}  # fmt: skip

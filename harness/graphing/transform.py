@@ -1,45 +1,42 @@
-"""The command ``graph transform``: transforms of a frozen graph, in the classic syntax, and what each of them did."""
+"""The verb transform: transforms of a frozen graph, in the classic syntax, and what each of them did."""
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.cli import parser
-from harness.errors import StageFailed, UserError, did_you_mean
+from harness.errors import StageFailed, UserError
 from harness.files import write_atomic
 
-VERBS = ("transform",)
+if TYPE_CHECKING:
+    from harness.graph.transforms.run import Transformed
+
+ABOUT = "change a frozen graph: transform IN.pb OUT.pb --transforms 'fold_constants fold_batch_norms'"
 
 
-def graph_command(args: list[str]) -> int:
-    """Do what the first word says."""
-    if not args or args[0] not in VERBS:
-        given = args[0] if args else ""
-        raise UserError(f"graph: '{given}' is nothing that can be done with a graph; {did_you_mean(given, VERBS)}")
-    return transform_command(args[1:])
+def command(args: list[str]) -> int:
+    """Read a frozen graph, transform it, write it, and print nodes before and after each transform.
 
-
-def transform_command(args: list[str]) -> int:
-    """Read a frozen graph, transform it, write it, and print nodes before and after each transform."""
+    The exit code is 1 when a gate says no: ``--strict`` or ``--tolerance``.
+    """
     given = _words().parse_args(args)
-    before, after, inputs, outputs = _transformed(given)
-    try:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(given.out, after.graph_def.SerializeToString(deterministic=True))
-    except OSError as error:
-        raise UserError(f"{given.out}: cannot be written: {error.strerror}") from error
+    _quiet()
+    before, inputs, outputs = _read(given)
+    after = _transformed(given, before, inputs, outputs)
+    _write(given.out, after.graph_def)
     _tell(before, after)
-    if given.check:
-        for name, worst in differences(before, after.graph_def, inputs, outputs, given.seed).items():
-            print(f"on random inputs, '{name}' differs by at most {worst:.3g}")
+    near = not (given.check or given.tolerance is not None) or _check(given, before, after, inputs, outputs)
     print(f"written: {given.out}")
-    return 0
+    return 0 if near and not (given.strict and after.missed) else 1
 
 
 def _words() -> argparse.ArgumentParser:
-    words = parser("graph")
+    words = parser("graph", ABOUT)
     words.prog = "harness graph transform"
     words.add_argument("graph", type=Path, help="frozen graph, .pb")
     words.add_argument("out", type=Path, help="file to write")
@@ -47,82 +44,84 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--outputs", default="", help="names with commas; default: the nodes that nobody reads")
     asked = words.add_mutually_exclusive_group(required=True)
     asked.add_argument("--transforms", help="'strip_unused_nodes(shape=\"1,224,224,3\") fold_batch_norms …'")
-    asked.add_argument("--list", help="deployment, mobile or quantize_weights, with --shape")
-    words.add_argument("--shape", help="of the input, for --list: 1,224,224,3")
+    asked.add_argument("--list", help="deployment, mobile or quantize_weights")
+    words.add_argument("--shape", help="of the input, for --list: 1,224,224,3; default: as in the file")
+    words.add_argument("--strict", action="store_true", help="exit code 1 when something that should change did not")
     words.add_argument("--check", action="store_true", help="run both graphs on random inputs and compare")
+    words.add_argument("--tolerance", type=float, help="with --check: exit code 1 when outputs differ by more")
     words.add_argument("--seed", type=int, default=0, help="of the random inputs")
     return words
 
 
-def _transformed(given: argparse.Namespace) -> tuple[Any, Any, list[str], list[str]]:
-    """Return the graph, what became of it, and the names of its inputs and outputs."""
-    from harness import graph
+def _quiet() -> None:
+    """Keep TensorFlow's chatter (CPU features, deprecations) off the terminal; before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _read(given: argparse.Namespace) -> tuple[Any, list[str], list[str]]:
+    """Return the graph in the file and the names of its inputs and outputs."""
     from harness.graph import graph_def as files
 
-    transforms = given.transforms if given.list is None else _listed(given.list, given.shape)
     try:
         before = files.load(given.graph)
     except StageFailed as error:
-        raise UserError(str(error)) from error
-    inputs = _split(given.inputs) or files.inputs(before)
-    outputs = _split(given.outputs) or files.outputs(before)
-    return before, graph.transform(before, inputs, outputs, transforms), inputs, outputs
+        raise UserError(f"{error}; allowed: a frozen GraphDef, .pb") from error
+    return before, _split(given.inputs) or files.inputs(before), _split(given.outputs) or files.outputs(before)
 
 
-def _listed(name: str, shape: str | None) -> str:
-    from harness.graph.transforms import lists
+def _transformed(given: argparse.Namespace, before: Any, inputs: list[str], outputs: list[str]) -> Transformed:
+    from harness.graph.transforms import lists, run
 
+    if given.list is None and given.shape is not None:
+        raise UserError("--shape: allowed with --list; a transform takes it as strip_unused_nodes(shape=…)")
+    transforms = given.transforms if given.list is None else lists.named(given.list, _sizes(given.shape))
+    return run.transform(before, inputs, outputs, transforms)
+
+
+def _sizes(shape: str | None) -> list[int] | None:
     try:
-        sizes = [int(size) for size in (shape or "").split(",")]
+        return None if shape is None else [int(size) for size in shape.split(",")]
     except ValueError:
-        raise UserError(f"--shape {shape}: allowed with --list: numbers with commas such as 1,224,224,3") from None
-    return lists.named(name, sizes)
+        raise UserError(f"--shape {shape}: allowed: numbers with commas such as 1,224,224,3") from None
 
 
 def _split(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _tell(before: Any, after: Any) -> None:
+def _write(path: Path, graph_def: Any) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, graph_def.SerializeToString(deterministic=True))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}; allowed: a file in a writable folder") from error
+
+
+def _tell(before: Any, after: Transformed) -> None:
+    """Print each transform; what should have changed and did not goes to stderr, once."""
     for step in after.steps:
         count = f"{step.nodes_before} → {step.nodes_after} nodes"
         print(f"{step.call}: {count}; " + (f"{step.changed} {step.what}" if step.changed else "changed nothing"))
-        for note in step.notes:
+        for note in (*step.notes, *step.missed):
             print(f"  {note}")
     nodes, size = (len(before.node), len(after.graph_def.node)), (before.ByteSize(), after.graph_def.ByteSize())
     print(f"in all: {nodes[0]} → {nodes[1]} nodes, {size[0]} → {size[1]} bytes")
+    for text in after.missed:
+        print(f"warning: {text}", file=sys.stderr)
     if after.refused:
-        print(f"TensorFlow does not load the result: {after.refused}")
+        print(f"warning: TensorFlow does not load the result: {after.refused}", file=sys.stderr)
 
 
-def differences(before: Any, after: Any, inputs: list[str], outputs: list[str], seed: int) -> dict[str, float]:
-    """Return output → largest absolute difference of two graphs on the same random inputs.
+def _check(given: argparse.Namespace, before: Any, after: Transformed, inputs: list[str], outputs: list[str]) -> bool:
+    """Print how far apart both graphs are; return whether that is within ``--tolerance``."""
+    from harness.graph.transforms.checking import differences
 
-    Raises:
-        UserError: TensorFlow cannot run one of them.
-    """
-    import numpy as np
-    import tensorflow as tf
-
-    from harness.graph.transforms import values
-
-    nodes = {node.name: node for node in after.node}
-    kept = [name for name in inputs if name in nodes]
-    random = np.random.default_rng(seed)
-    feeds = {name: _random(nodes[name], random) for name in kept}
-    try:
-        first, second = values.run(before, feeds, outputs), values.run(after, feeds, outputs)
-    except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise UserError(f"--check: TensorFlow cannot run it: {' '.join(str(error).split())[:300]}") from error
-    pairs = zip(outputs, first, second, strict=True)
-    return {name: float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max()) for name, a, b in pairs}
-
-
-def _random(node: Any, random: Any) -> Any:
-    """Return a random value for a placeholder; a dimension of any size is 1, integers are 0…126."""
-    import tensorflow as tf
-
-    shape = [max(1, dim.size) for dim in node.attr["shape"].shape.dim]
-    dtype = tf.as_dtype(node.attr["dtype"].type).as_numpy_dtype
-    made = random.normal(size=shape) if tf.as_dtype(dtype).is_floating else random.integers(0, 127, shape)
-    return made.astype(dtype)
+    found = differences(before, after.graph_def, inputs, outputs, given.seed)
+    for one in found:
+        print(f"on random inputs '{one.output}' differs by at most {one.worst:.3g}, its values reach {one.reach:.3g}")
+    most = max(one.worst for one in found)
+    if given.tolerance is not None and not most <= given.tolerance:
+        print(f"warning: {most:.3g} is more than --tolerance {given.tolerance:g}", file=sys.stderr)
+        return False
+    return True

@@ -13,11 +13,13 @@ class Outcome:
     """What a transform did."""
 
     changed: int
-    """0: the graph is as it was, and ``notes`` say why."""
+    """0: the graph is as it was, and ``notes`` or ``missed`` say why."""
     what: str
     """What was counted: ``batch norms folded``."""
     notes: tuple[str, ...] = ()
-    """What the person who asked should know: what was left as it was, and why."""
+    """Good to know: what was left as it was by rule, what is another one now."""
+    missed: tuple[str, ...] = ()
+    """What should have changed and did not, such as a batch normalization that is still there, and why."""
 
 
 class Transform(Protocol):

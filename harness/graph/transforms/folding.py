@@ -7,7 +7,7 @@ without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.graph.graph_def import INPUTS, source
 from harness.graph.transforms import values
-from harness.graph.transforms.norms import IDENTITY, SCALES, SHIFTS, Affine, affine
+from harness.graph.transforms.norms import COPY, IDENTITY, SHIFTS, Affine, affine
 from harness.graph.transforms.values import Array
 from harness.graph.transforms.work import Work
 
@@ -65,44 +65,44 @@ def fold(work: Work, kinds: Sequence[str]) -> int:
     folded = 0
     for name in [name for name, node in work.nodes.items() if node.op in PRODUCTS]:
         found = chain(work, work.nodes[name], kinds)
-        weights = values.constant(work, found.product.input[PRODUCTS[found.product.op].weights])
-        if found.followers and weights is not None and _fits(work, found, weights):
+        made = scaled(work, found) if found.followers else ""
+        if not isinstance(made, str):
             folded += sum(node.op in kinds for node in found.followers)
-            _replace(work, found, weights)
+            _replace(work, found, *made)
     return folded
 
 
 def chain(work: Work, product: Any, kinds: Sequence[str]) -> Chain:
     """Return the arithmetic behind a product up to the last operator of ``kinds`` and the shifts behind that."""
-    rank = PRODUCTS[product.op].rank
     if product.attr["data_format"].s.startswith(b"NC"):
         return Chain(product, (), IDENTITY, "the channels of the convolution come first (NCHW)")
+    rank, readers = PRODUCTS[product.op].rank, work.readers()
     whole, followers, read, stopped = IDENTITY, [], product.name, ""
     kept, kept_whole = 0, IDENTITY
-    while True:
-        node = _only_reader(work, read)
+    while not stopped:
+        node = _only_reader(work, readers, read)
         step = affine(work, node, _as_read(node, read), rank) if not isinstance(node, str) else node
-        if isinstance(step, str) or (node.op not in (*kinds, *SHIFTS)):
+        if isinstance(step, str) or node.op not in (*kinds, *SHIFTS, COPY):
             stopped = step if isinstance(step, str) else f"{node.op} is not folded by this transform"
-            break
+            continue
         whole = whole.then(step)
         followers.append(node)
-        if any(one.op in kinds for one in followers):
+        if node.op != COPY and any(one.op in kinds for one in followers):
             kept, kept_whole = len(followers), whole
         read = node.name
     return Chain(product, tuple(followers[:kept]), kept_whole, stopped)
 
 
-def _only_reader(work: Work, name: str) -> Any:
+def _only_reader(work: Work, readers: Mapping[str, list[Any]], name: str) -> Any:
     """Return the one node that reads the first output of a node, or why there is none."""
-    readers = work.readers().get(name, [])
+    found = readers.get(name, [])
     if name in work.ports:
         return f"'{name}' is an output itself"
-    if len(readers) != 1:
-        return f"'{name}' is read {len(readers)} times"
-    if _as_read(readers[0], name) not in (name, f"{name}:0"):
+    if len(found) != 1:
+        return f"'{name}' is read {len(found)} times"
+    if _as_read(found[0], name) not in (name, f"{name}:0"):
         return f"'{name}' is not read for its first output"
-    return readers[0]
+    return found[0]
 
 
 def _as_read(node: Any, name: str) -> str:
@@ -111,30 +111,51 @@ def _as_read(node: Any, name: str) -> str:
     return found
 
 
-def _fits(work: Work, found: Chain, weights: Array) -> bool:
-    """Say whether there is one number or one a channel, and nobody reads statistics that a last norm gives."""
-    channels = int(np.prod(PRODUCTS[found.product.op].shape(weights, found.product)))
-    last = found.followers[-1].name
-    outputs = {read for node in work.readers().get(last, []) for read in node.input if source(read) == last}
-    outputs |= {read for read in work.outputs if source(read) == last}
-    whole = found.whole
-    return {whole.scale.size, whole.offset.size} <= {1, channels} and outputs <= {last, f"{last}:0", f"^{last}"}
-
-
-def _replace(work: Work, found: Chain, weights: Array) -> None:
-    """Give the product scaled weights; a BiasAdd with the offset takes the place and name of the last follower."""
-    product, kind = found.product, PRODUCTS[found.product.op]
+def scaled(work: Work, found: Chain) -> tuple[Array, Array] | str:
+    """Return the weights and the offset (one number a channel) that a chain folds into, or why it does not."""
+    product, kind, whole = found.product, PRODUCTS[found.product.op], found.whole
+    weights = values.constant(work, product.input[kind.weights])
+    if weights is None:
+        return f"the weights of {product.op} are no constant"
+    if product.attr["T"].type not in _floating():
+        return f"the weights of {product.op} are {weights.dtype}, not floating"
     shape = kind.shape(weights, product)
     channels = int(np.prod(shape))
-    scale = np.broadcast_to(found.whole.scale, channels).reshape(shape)
-    offset = np.broadcast_to(found.whole.offset, channels).astype(weights.dtype)
+    if not {whole.scale.size, whole.offset.size} <= {1, channels}:
+        return f"it does not have as many channels as the weights, {channels}"
+    if not _read_for_values_only(work, found.followers[-1].name):
+        return "it is read for its statistics"
+    scale = np.broadcast_to(whole.scale, channels).reshape(shape)
+    with np.errstate(over="ignore"):  # looked for in the next line
+        made = (weights * scale).astype(weights.dtype), np.broadcast_to(whole.offset, channels).astype(weights.dtype)
+    return made if all(np.isfinite(one).all() for one in made) else "folded weights would not be finite"
+
+
+def _floating() -> tuple[int, ...]:
+    from tensorflow.core.framework import types_pb2
+
+    return types_pb2.DT_FLOAT, types_pb2.DT_HALF, types_pb2.DT_BFLOAT16, types_pb2.DT_DOUBLE
+
+
+def _read_for_values_only(work: Work, name: str) -> bool:
+    """Say whether nobody reads the statistics that a batch normalization gives beside its values."""
+    reads = {read for node in work.nodes.values() for read in node.input if source(read) == name}
+    reads |= {read for read in work.outputs if source(read) == name}
+    return reads <= {name, f"{name}:0", f"^{name}"}
+
+
+def _replace(work: Work, found: Chain, weights: Array, offset: Array) -> None:
+    """Give the product its new weights; a BiasAdd with the offset takes the place and name of the last follower."""
+    product, kind = found.product, PRODUCTS[found.product.op]
     left = [source(read) for node in (product, *found.followers) for read in node.input]
-    product.input[kind.weights] = _add(work, product, "folded_weights", (weights * scale).astype(weights.dtype))
+    waits = dict.fromkeys(read for node in found.followers for read in node.input if read.startswith("^"))
+    product.input[kind.weights] = _add(work, product, "folded_weights", weights)
     for node in found.followers[:-1]:
         del work.nodes[node.name]
     if offset.any():
-        _to_bias_add(found, _add(work, product, "folded_bias", offset))
+        _to_bias_add(found, [product.name, _add(work, product, "folded_bias", offset), *waits])
     else:
+        product.input.extend(read for read in waits if read not in product.input)
         _take_name(work, product, found.followers[-1].name)
     work.drop_unread(name for name in left if name in work.nodes and work.nodes[name].op not in (product.op, *INPUTS))
 
@@ -146,12 +167,11 @@ def _add(work: Work, product: Any, part: str, value: Array) -> str:
     return str(made.name)
 
 
-def _to_bias_add(found: Chain, bias: str) -> None:
+def _to_bias_add(found: Chain, reads: list[str]) -> None:
     last, name = found.followers[-1], found.followers[-1].name
-    waits = dict.fromkeys(read for node in found.followers for read in node.input if read.startswith("^"))
     last.Clear()
     last.name, last.op = name, "BiasAdd"
-    last.input.extend([found.product.name, bias, *waits])
+    last.input.extend(reads)
     last.attr["T"].CopyFrom(found.product.attr["T"])
     last.attr["data_format"].s = b"NHWC"
 
@@ -161,34 +181,3 @@ def _take_name(work: Work, product: Any, name: str) -> None:
     del work.nodes[product.name]
     product.name = name
     work.nodes[name] = product
-
-
-def why_left(work: Work, norm: Any, kinds: Sequence[str]) -> str:
-    """Return why a batch normalization was not folded."""
-    node = work.nodes[source(norm.input[0])]
-    while node.op in (*SHIFTS, *SCALES):
-        data = [work.nodes[source(read)] for read in node.input if not read.startswith("^")]
-        node = next((one for one in data if one.op in PRODUCTS), data[0])
-    if node.op not in PRODUCTS:
-        return f"it follows {node.op}, no convolution and no matrix product"
-    if values.constant(work, node.input[PRODUCTS[node.op].weights]) is None:
-        return f"the weights of {node.op} are no constant"
-    found = chain(work, node, kinds)
-    own = affine(work, norm, norm.input[0], PRODUCTS[node.op].rank)
-    if not isinstance(own, Affine):
-        return own
-    if any(one.name == norm.name for one in found.followers):
-        return "it does not have as many channels as the weights, or it is read for its statistics"
-    return found.stopped
-
-
-def notes(work: Work, norms: Sequence[str], kinds: Sequence[str]) -> tuple[str, ...]:
-    """Say which batch normalizations are left, grouped by why."""
-    left: dict[str, list[str]] = {}
-    for node in work.nodes.values():
-        if node.op in norms:
-            left.setdefault(why_left(work, node, kinds), []).append(node.name)
-    return tuple(
-        f"{len(names)} batch normalization{'s' if len(names) > 1 else ''} left, such as '{names[0]}': {reason}"
-        for reason, names in left.items()
-    )

@@ -16,6 +16,7 @@ GLOBAL = "BatchNormWithGlobalNormalization"
 NORMS = (*FUSED, GLOBAL)
 SCALES = ("Mul", "RealDiv", "Div")
 SHIFTS = ("Add", "AddV2", "BiasAdd", "Sub")
+COPY = "Identity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ def affine(work: Work, node: Any, read: str, rank: int) -> Affine | str:
     """Return what ``node`` does to the tensor ``read``, of ``rank`` dimensions with channels last; else why not."""
     if node.op in NORMS:
         return _norm(work, node, read)
+    if node.op == COPY:
+        return IDENTITY
     if node.op not in SCALES + SHIFTS:
         return f"{node.op} is no arithmetic per channel"
     if _text(node, "data_format", "NHWC").startswith("NC"):
@@ -46,7 +49,7 @@ def affine(work: Work, node: Any, read: str, rank: int) -> Affine | str:
     other = constant(work, data[1] if first else data[0])
     if other is None or data[0] == data[1]:
         return "its other operand is no constant"
-    values = _per_channel(other, rank)
+    values = per_channel(other, rank)
     if values is None:
         return f"its other operand has the shape {other.shape}, which is not one number a channel"
     return _arithmetic(node.op, values, first)
@@ -64,7 +67,7 @@ def _arithmetic(op: str, values: NDArray[np.float64], first: bool) -> Affine | s
     return Affine(np.ones(()), values)
 
 
-def _per_channel(value: Array, rank: int) -> NDArray[np.float64] | None:
+def per_channel(value: Array, rank: int) -> NDArray[np.float64] | None:
     """Return a constant as one number or one number a channel, channels last."""
     if value.ndim > rank or value.size != (value.shape[-1] if value.ndim else 1) or value.dtype.kind in "SOb":
         return None

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import UserError
 from harness.graph.graph_def import source
 from harness.graph.transforms.work import Work
 
@@ -29,14 +30,21 @@ _ARITHMETIC: dict[str, Callable[..., Array]] = {
 
 
 def constant(work: Work, read: str, depth: int = 20) -> Array | None:
-    """Return the value of a tensor that is a constant, a copy of one, or simple arithmetic on some; else None."""
+    """Return the value of a tensor that is a constant, a copy of one, or simple arithmetic on some; else None.
+
+    Raises:
+        UserError: a constant whose content is not what its shape says.
+    """
     node = work.nodes[source(read)]
     if read.startswith("^") or read.partition(":")[2] not in ("", "0") or not depth:
         return None
     if node.op == "Const":
         from tensorflow.python.framework import tensor_util
 
-        found: Array = tensor_util.MakeNdarray(node.attr["value"].tensor)
+        try:
+            found: Array = tensor_util.MakeNdarray(node.attr["value"].tensor)
+        except (ValueError, TypeError, IndexError) as error:
+            raise UserError(f"the constant '{node.name}' does not hold what its shape and dtype say") from error
         return found
     data = [one for one in node.input if not one.startswith("^")]
     if node.op == "Identity":
@@ -46,8 +54,11 @@ def constant(work: Work, read: str, depth: int = 20) -> Array | None:
     operands = [constant(work, one, depth - 1) for one in data]
     if any(one is None for one in operands):
         return None
-    with np.errstate(all="ignore"):  # what comes of it is looked at by who asked
-        result: Array = _ARITHMETIC[node.op](*operands)
+    try:
+        with np.errstate(all="ignore"):  # what comes of it is looked at by who asked
+            result: Array = _ARITHMETIC[node.op](*operands)
+    except (ValueError, TypeError):  # shapes that do not fit: TensorFlow will say so
+        return None
     return result
 
 
@@ -75,15 +86,26 @@ def float_constants(work: Work, at_least: int) -> list[Any]:
     return [n for n in nodes if n.attr["dtype"].type == types_pb2.DT_FLOAT and elements(n) >= at_least]
 
 
-def run(graph_def: Any, feeds: Mapping[str, Array], fetches: Sequence[str]) -> list[Array]:
-    """Return what the tensors ``fetches`` are for ``feeds`` (name → value). Raises what TensorFlow raises."""
+def run(graph_def: Any, feeds: Mapping[str, Array], fetches: Sequence[str], most: int | None = None) -> list[Array]:
+    """Return what the tensors ``fetches`` are for ``feeds`` (name → value). Raises what TensorFlow raises.
+
+    ``most``: bytes; a graph in which some value is known to be larger is not run, it raises ``ValueError``.
+    """
     import tensorflow as tf
 
     with tf.Graph().as_default() as graph:
         tf.graph_util.import_graph_def(graph_def, name="")
+        large = max((_size(one) for op in graph.get_operations() for one in op.outputs), default=0)
+        if most is not None and large > most:
+            raise ValueError(f"it needs a value of {large} bytes")
         with tf.compat.v1.Session(graph=graph) as session:
             found: list[Array] = session.run(list(map(port, fetches)), {port(k): v for k, v in feeds.items()})
     return found
+
+
+def _size(tensor: Any) -> int:
+    """Return the bytes of a tensor in a graph, 0 where its shape is not known."""
+    return int(tensor.shape.num_elements() or 0) * int(tensor.dtype.size or 0)
 
 
 def port(name: str) -> str:

@@ -23,6 +23,7 @@ class Work:
         self._rest = type(given)()
         self._rest.CopyFrom(given)
         self.nodes: dict[str, Any] = {node.name: node for node in self._rest.node}
+        _require_inputs(self.nodes.values())
         self.inputs = tuple(source(name) for name in inputs)
         self.outputs = tuple(outputs)
         for kind, names, usual in (("input", inputs, files.inputs(given)), ("output", outputs, files.outputs(given))):
@@ -44,6 +45,15 @@ class Work:
             for read in node.input:
                 found.setdefault(source(read), []).append(node)
         return found
+
+    def readers_of(self, name: str) -> list[Any]:
+        """Return the nodes that read one node."""
+        return [node for node in self.nodes.values() if any(source(read) == name for read in node.input)]
+
+    @property
+    def functions(self) -> list[Any]:
+        """Functions that nodes may call; transforms look into none of them."""
+        return list(self._rest.library.function)
 
     def graph_def(self) -> Any:
         """Return the graph as it is now."""
@@ -99,26 +109,48 @@ class Work:
 
 
 def hand_on_control(nodes: Iterable[Any], gone: Mapping[str, Any]) -> None:
-    """Let each of ``nodes`` wait for what the removed nodes that it waits for or reads have waited for."""
-    for node in nodes:
-        if any(source(read) in gone for read in node.input):
-            waits = [f"^{name}" for read in node.input if source(read) in gone for name in _waited(gone, source(read))]
+    """Let each of ``nodes`` that waits for a removed node wait for all which that has read; and what reads one, for
+    what that has waited for. Constants and placeholders are there from the start: nobody needs to wait for them."""
+    kept_nodes = list(nodes)
+    ready = {f"^{node.name}" for node in kept_nodes if node.op in ("Const", *files.INPUTS) and not node.input}
+    for node in kept_nodes if gone else ():
+        lost = [read for read in node.input if source(read) in gone]
+        if lost:
+            waits = [f"^{name}" for read in lost for name in _needed(gone, source(read), whole=read[0] == "^")]
             kept = [read for read in node.input if read[0] != "^" or source(read) not in gone]
-            node.input[:] = _data_first([*kept, *waits])
+            node.input[:] = _data_first([*kept, *(one for one in waits if one not in ready)])
 
 
-def _waited(gone: Mapping[str, Any], name: str) -> list[str]:
-    """Return the nodes, not in ``gone``, that a removed node waited for, itself or through other removed ones."""
+def _needed(gone: Mapping[str, Any], name: str, *, whole: bool) -> list[str]:
+    """Return the nodes, not in ``gone``, that a removed node waited for, itself or through other removed ones.
+
+    ``whole``: also those whose values it has read.
+    """
     found: dict[str, None] = {}
     open_names, seen = [name], {name}
     while open_names:
-        for read in gone[open_names.pop()].input:
+        node = gone[open_names.pop()]
+        for read in node.input:
             if source(read) not in gone:
-                found |= {source(read): None} if read[0] == "^" else {}
+                found |= {source(read): None} if whole or read[0] == "^" else {}
             elif source(read) not in seen:
                 seen.add(source(read))
                 open_names.append(source(read))
     return list(found)
+
+
+def _require_inputs(nodes: Iterable[Any]) -> None:
+    """Raise ``UserError`` for a node that reads less than its operator needs, where that is known."""
+    from tensorflow.python.framework import op_def_registry
+
+    for node in nodes:
+        definition = op_def_registry.get(node.op)
+        single = (
+            [one for one in definition.input_arg if not (one.number_attr or one.type_list_attr)] if definition else []
+        )
+        given = sum(not read.startswith("^") for read in node.input)
+        if given < len(single):
+            raise UserError(f"the graph: '{node.name}' ({node.op}) reads {given} tensors; it needs {len(single)}")
 
 
 def _redirected(read: str, new: Mapping[str, str]) -> str:

@@ -9,23 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UserError
-from harness.graph.graph_def import INPUTS, is_stateful, order, source
+from harness.graph.graph_def import FLOW, INPUTS, is_stateful, order, source
 from harness.graph.transforms import values
 from harness.graph.transforms.contract import Outcome
 from harness.graph.transforms.values import Array
 from harness.graph.transforms.work import Work
 
-_FLOW = ("Enter", "Exit", "Switch", "Merge", "NextIteration", "LoopCond", "RefEnter", "RefSwitch", "RefMerge")
-_NEVER = (*INPUTS, *_FLOW, "Dequantize")
+_NEVER = (*INPUTS, *FLOW, "Dequantize")
 ROOM = 1 << 20
 """Bytes that results may be larger than the constants they are made from."""
+LARGEST = 1 << 30
+"""Bytes of the largest value on the way to a result."""
 
 
 @dataclass
 class Options:
-    """``ignore_errors``: leave what TensorFlow cannot compute as it is."""
+    """``ignore_errors``: leave what TensorFlow cannot compute; ``clear_output_shapes``: take stored shapes out."""
 
     ignore_errors: bool = False
+    clear_output_shapes: bool = False
 
 
 def apply(work: Work, options: Options) -> Outcome:
@@ -36,14 +38,16 @@ def apply(work: Work, options: Options) -> Outcome:
     found, failed = _computed(part, wanted)
     if failed and not options.ignore_errors:
         raise UserError(f"{failed[0]}; allowed: ignore_errors=true")
-    notes = failed + _give_up_large(found, part.ByteSize() + ROOM)
+    notes = _give_up_large(found, part.ByteSize() + ROOM)
     for tensor, value in found.items():
         _replace(work, tensor, value)
     kept = {source(tensor) for tensor in wanted if tensor not in found}
     gone = work.drop_unread(name for name in foldable if name not in kept)
     if not wanted and not gone:
         notes.append("nothing is constant but constants themselves")
-    return Outcome(len(found) + gone, "nodes computed or no longer needed", tuple(notes))
+    for node in work.nodes.values() if options.clear_output_shapes else ():
+        node.attr.pop("_output_shapes", None)
+    return Outcome(len(found) + gone, "nodes computed or no longer needed", tuple(notes), tuple(failed))
 
 
 def _foldable(work: Work) -> set[str]:
@@ -81,14 +85,15 @@ def _computed(part: Any, wanted: list[str]) -> tuple[dict[str, Array], list[str]
 
     errors = (tf.errors.OpError, ValueError, TypeError)
     try:
-        return dict(zip(wanted, values.run(part, {}, wanted) if wanted else [], strict=True)), []
+        return dict(zip(wanted, values.run(part, {}, wanted, LARGEST) if wanted else [], strict=True)), []
     except errors:
-        pass  # now one by one, to know which
+        pass  # now one by one, each without the others, to know which
     found: dict[str, Array] = {}
     failed: list[str] = []
     for tensor in wanted:
         try:
-            found[tensor] = values.run(part, {}, [tensor])[0]
+            alone = tf.compat.v1.graph_util.extract_sub_graph(part, [source(tensor)])
+            found[tensor] = values.run(alone, {}, [tensor], LARGEST)[0]
         except errors as error:
             failed.append(f"cannot compute '{tensor}': {' '.join(str(error).split())[:200]}")
     return found, failed
@@ -103,7 +108,8 @@ def _give_up_large(found: dict[str, Array], most: int) -> list[str]:
 def _replace(work: Work, tensor: str, value: Array) -> None:
     """Put a constant in the place of a tensor; that of a node's only result keeps the node's name."""
     name, _, port = tensor.partition(":")
-    if port == "0" and f"{name}:1" not in {read for node in work.nodes.values() for read in node.input}:
+    reads = {read for node in work.nodes.values() for read in node.input if source(read) == name}
+    if port == "0" and reads <= {name, tensor, f"^{name}"}:
         work.nodes[name] = values.const_node(name, value)
         return
     made = values.const_node(work.free(f"{name}_{port}"), value)

@@ -38,12 +38,12 @@ def apply(work: Work, options: Options) -> Outcome:
     found = values.float_constants(work, options.minimum_size)
     chosen = [node for node in found if node.name not in norm and node.name not in work.ports]
     done = [node.name for node in chosen if _quantize(work, node)]
-    notes = [f"'{node.name}' has values that are not finite and stays" for node in chosen if node.name not in done]
+    missed = [f"'{node.name}' has values that are not finite and stays" for node in chosen if node.name not in done]
     if stay := sum(node.name in norm for node in found):
-        notes.append(f"{stay} constants of batch normalizations stay float; fold them first")
+        missed.append(f"{stay} constants of batch normalizations stay float; fold them first")
     if not found:
-        notes.append(f"no float32 constant has {options.minimum_size} or more elements")
-    return Outcome(len(done), "constants in 8 bits", tuple(notes))
+        missed.append(f"no float32 constant has {options.minimum_size} or more elements")
+    return Outcome(len(done), "constants in 8 bits", missed=tuple(missed))
 
 
 def _of_norms(work: Work) -> set[str]:
@@ -73,7 +73,7 @@ def _quantize(work: Work, node: Any) -> bool:
     from tensorflow.core.framework import node_def_pb2
 
     value: Array | None = values.constant(work, node.name)
-    if value is None or not np.isfinite(np.ptp(value)):
+    if value is None or not np.isfinite(value).all():
         return False
     stored, low, high = quantized(value)
     names = [work.free(f"{node.name}_{part}") for part in ("quantized_const", "quantized_min", "quantized_max")]

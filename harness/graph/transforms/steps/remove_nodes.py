@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.graph.graph_def import source
+from harness.graph.graph_def import FLOW, source
 from harness.graph.transforms.contract import Outcome
 from harness.graph.transforms.work import Work, hand_on_control
 
@@ -20,18 +20,33 @@ class Options:
 
 def apply(work: Work, options: Options) -> Outcome:
     """Take nodes out one by one; who read them waits for what they waited for. Inputs and outputs stay."""
-    wanted = [node for node in work.nodes.values() if node.op in options.op]
-    kept = [node for node in wanted if node.name in work.ports]
-    wide = [node for node in wanted if node not in kept and not 1 <= len(_data(node)) <= options.max_inputs]
-    gone = {node.name: node for node in wanted if node not in kept and node not in wide}
+    wanted = {node.name: node for node in work.nodes.values() if node.op in options.op}
+    stay = {name: why for name, node in wanted.items() if (why := _stays(work, node, options.max_inputs))}
+    gone = {name: node for name, node in wanted.items() if name not in stay}
+    anchors = _anchors(work, gone)
+    stay |= dict.fromkeys(anchors, "is what others wait for to run in their branch")
+    gone = {name: node for name, node in gone.items() if name not in anchors}
     hand_on_control(work.nodes.values(), gone)
     work.redirect({name: _behind(gone, name) for name in gone})
     work.keep(node for name, node in work.nodes.items() if name not in gone)
-    absent = [op for op in options.op if op not in {node.op for node in wanted}]
+    absent = [op for op in options.op if op not in {node.op for node in wanted.values()}]
     notes = [f"the graph has no {op}" for op in dict.fromkeys(absent)]
-    notes += [f"'{node.name}' is an input or output and stays" for node in kept]
-    notes += [f"'{node.name}' has {len(_data(node))} data inputs and stays" for node in wide]
+    notes += [f"'{name}' {why} and stays" for name, why in stay.items()]
     return Outcome(len(gone), "nodes removed", tuple(notes))
+
+
+def _stays(work: Work, node: Any, most: int) -> str | None:
+    """Say why a node is not taken out."""
+    if node.name in work.ports:
+        return "is an input or output"
+    count = len(_data(node))
+    return None if 1 <= count <= most else f"has {count} data inputs"
+
+
+def _anchors(work: Work, gone: dict[str, Any]) -> set[str]:
+    """Return those that others wait for and that pass on one side of a branch or loop: without them both would run."""
+    waited = {read[1:] for node in work.nodes.values() for read in node.input if read.startswith("^")}
+    return {name for name in waited & gone.keys() if work.nodes[source(_behind(gone, name))].op in FLOW}
 
 
 def _data(node: Any) -> list[str]:

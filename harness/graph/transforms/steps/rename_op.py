@@ -20,10 +20,10 @@ class Options:
 def apply(work: Work, options: Options) -> Outcome:
     """Rename in every node."""
     found = [node for node in work.nodes.values() if node.op == options.old_op_name]
-    notes: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
     if not found:
         hint = did_you_mean(options.old_op_name, {node.op for node in work.nodes.values()})
-        notes = (f"the graph has no {options.old_op_name}; {hint}",)
+        missed = (f"the graph has no {options.old_op_name}; {hint}",)
     for node in found:
         node.op = options.new_op_name
-    return Outcome(len(found), "nodes renamed", notes)
+    return Outcome(len(found), "nodes renamed", missed=missed)

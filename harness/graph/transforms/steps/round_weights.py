@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,16 +26,25 @@ class Options:
 def apply(work: Work, options: Options) -> Outcome:
     """Round every float32 constant of 16 or more elements."""
     found = values.float_constants(work, SMALLEST)
-    for node in found:
-        rounded = round_to(values.constant(work, node.name), options.num_steps)
-        node.CopyFrom(values.const_node(node.name, rounded))
-    notes = () if found else (f"no float32 constant has {SMALLEST} or more elements",)
-    return Outcome(len(found), "constants rounded", notes)
+    missed = [node.name for node in found if not _round(work, node, options.num_steps)]
+    told = [f"'{name}' has values that are not finite and stays" for name in missed]
+    if not found:
+        told.append(f"no float32 constant has {SMALLEST} or more elements")
+    return Outcome(len(found) - len(missed), "constants rounded", missed=tuple(told))
 
 
-def round_to(value: Array | None, steps: int) -> Array:
-    """Return an array with at most ``steps`` different values, each at most half a step off."""
-    assert value is not None
+def _round(work: Work, node: Any, steps: int) -> bool:
+    """Round a constant in place; not where a value is infinite."""
+    value = values.constant(work, node.name)
+    if value is None or not np.isfinite(value).all():
+        return False
+    rounded = values.const_node(node.name, round_to(value, steps))
+    node.attr["value"].tensor.CopyFrom(rounded.attr["value"].tensor)
+    return True
+
+
+def round_to(value: Array, steps: int) -> Array:
+    """Return an array of finite numbers with at most ``steps`` different values, each at most half a step off."""
     low, high = float(value.min()), float(value.max())
     if high == low:
         return value

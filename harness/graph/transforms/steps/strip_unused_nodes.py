@@ -32,20 +32,22 @@ def apply(work: Work, options: Options) -> Outcome:
     kinds = _for_each(work, options.type, options.name, options.type_for_name, "type_for_name")
     shapes = _for_each(work, options.shape, options.name, options.shape_for_name, "shape_for_name")
     before, placeholders = len(work.nodes), {name: work.nodes[name].op in INPUTS for name in work.inputs}
-    types = [_type(kinds[name]) if kinds[name] else dtype(work.nodes[name]) for name in work.inputs]
+    types = {name: _type(kinds[name]) if kinds[name] else _own_type(work, name) for name in work.inputs}
+    cast = [name for name in work.inputs if placeholders[name] and types[name] != _own_type(work, name)]
     needed = list(dict.fromkeys(map(source, work.outputs)))
-    work.take(strip_unused_lib.strip_unused(work.graph_def(), list(work.inputs), needed, types))
+    work.take(strip_unused_lib.strip_unused(work.graph_def(), list(work.inputs), needed, list(types.values())))
     set_anew = [
         name for name, shape in shapes.items() if shape and name in work.nodes and _set_shape(work, name, shape)
     ]
     new = [name for name, was in placeholders.items() if not was and name in work.nodes]
     notes = [f"'{name}' is not needed by any output and is gone" for name in work.inputs if name not in work.nodes]
     notes += [f"'{name}' is a placeholder now" for name in new]
+    notes += [f"'{name}' has the dtype {kinds[name]} now" for name in cast]
     notes += [f"'{name}' has the shape {shapes[name]} now" for name in set_anew]
-    changed = before - len(work.nodes)
-    if not (changed or new or set_anew):
+    changed = before - len(work.nodes) + len({*new, *cast, *set_anew})
+    if not changed:
         notes.append("the outputs need all nodes")
-    return Outcome(changed + len(new) + len(set_anew), "nodes removed or set anew", tuple(notes))
+    return Outcome(changed, "nodes removed or set anew", tuple(notes))
 
 
 def _for_each(work: Work, common: str, names: list[str], own: list[str], key: str) -> dict[str, str]:
@@ -55,6 +57,14 @@ def _for_each(work: Work, common: str, names: list[str], own: list[str], key: st
     if unknown := [name for name in names if name not in work.inputs]:
         raise UserError(f"'{unknown[0]}' is no input; allowed: {', '.join(work.inputs)}")
     return dict.fromkeys(work.inputs, common) | dict(zip(names, own, strict=False))
+
+
+def _own_type(work: Work, name: str) -> int:
+    """Return the dtype that an input has. Raises ``UserError`` where its operator is not known here."""
+    try:
+        return dtype(work.nodes[name])
+    except ValueError as error:
+        raise UserError(f"{error}; allowed for '{name}': its dtype as type=float or another one") from None
 
 
 def _type(text: str) -> int:

@@ -13,7 +13,6 @@ from hypothesis.extra import numpy as hnp
 from harness.errors import UserError
 from harness.graph.transforms.steps.quantize_weights import quantized
 from harness.graph.transforms.steps.round_weights import round_to
-
 from tests.harness.graph.transforms.conftest import Lab, numbers, ops, tf1
 
 FLOATS = hnp.arrays(np.float32, hnp.array_shapes(max_dims=3, max_side=6),
@@ -62,6 +61,7 @@ def test_strip_unused_nodes_makes_placeholders_in_the_middle() -> None:
         ('shape="1,two"', "'1,two' is no shape"),
         ("name=image", "nothing"),
         ("name=image, type_for_name=float, type_for_name=half", "1 times name and 2 times type_for_name"),
+        ("shape=1:2", "'1:2' is no shape"),
         ("name=other, type_for_name=float", "'other' is no input; allowed: image"),
     ],
 )
@@ -71,6 +71,24 @@ def test_arguments_that_do_not_fit_the_graph(arguments: str, said: str) -> None:
         return
     with pytest.raises(UserError, match=said):
         plain().transform(f"strip_unused_nodes({arguments})")
+
+
+def test_strip_unused_nodes_tells_of_another_dtype() -> None:
+    import tensorflow as tf
+
+    lab = tf1(lambda image: tf.cast(tf.cast(image, tf.float64), tf.float32), (1, 2))
+    done = lab.transform("strip_unused_nodes(type=half)")
+    assert "'image' has the dtype half now" in done.steps[0].notes
+    assert "float" in str(done.refused)
+
+
+def test_strip_unused_nodes_needs_a_dtype_for_an_operator_it_does_not_know() -> None:
+    lab = plain()
+    lab.input = "copy"
+    next(node for node in lab.content.node if node.name == "copy").op = "MyOwnOp"
+    with pytest.raises(UserError, match="nothing is known of output 0 of 'copy'.*allowed for 'copy': its dtype as ty"):
+        lab.transform("strip_unused_nodes")
+    assert ops(lab.transform("strip_unused_nodes(type=float)").graph_def)["MyOwnOp"] == 0
 
 
 def test_remove_nodes() -> None:
@@ -89,6 +107,18 @@ def test_remove_nodes_keeps_what_is_waited_for() -> None:
         with tf.control_dependencies([tf.compat.v1.Print(image, [image], name="told")]):
             copy = tf.identity(image)
         return tf.nn.relu(tf.identity(copy))
+
+    done = tf1(build).transform("remove_nodes(op=Identity)")
+    relu = next(node for node in done.graph_def.node if node.op == "Relu")
+    assert list(relu.input) == ["image", "^told"]
+
+
+def test_remove_nodes_lets_who_waited_for_a_copy_wait_for_what_it_copied() -> None:
+    import tensorflow as tf
+
+    def build(image: Any) -> Any:
+        with tf.control_dependencies([tf.identity(tf.compat.v1.Print(image, [image], name="told"))]):
+            return tf.nn.relu(image)
 
     done = tf1(build).transform("remove_nodes(op=Identity)")
     relu = next(node for node in done.graph_def.node if node.op == "Relu")
@@ -127,13 +157,36 @@ def test_fold_constants_leaves_what_would_fill_the_file() -> None:
 
 
 def test_fold_constants_and_what_cannot_be_computed() -> None:
+    """The rest is folded all the same; the error is told."""
     import tensorflow as tf
 
-    lab = tf1(lambda image: image + tf.reshape(tf.constant(numbers(4)) * 2, tf.constant([3, -1]) + 0), (3, 1))
-    with pytest.raises(UserError, match=r"cannot compute '.*'.*allowed: ignore_errors=true"):
+    lab = tf1(
+        lambda image: image[:1] * tf.gather(tf.constant(numbers(4)), [1, 2], name="far") + tf.square([2.0]), (2, 2)
+    )
+    next(node for node in lab.content.node if node.name == "far/indices").attr["value"].tensor.CopyFrom(
+        tf.make_tensor_proto(np.array([1, 7], np.int32)))  # fmt: skip
+    with pytest.raises(UserError, match=r"character 1: fold_constants: cannot compute 'far:0'.*ignore_errors=true"):
         lab.transform("fold_constants")
-    step = lab.transform("fold_constants(ignore_errors=true)").steps[0]
-    assert "cannot compute" in step.notes[0]
+    done = lab.transform("fold_constants(ignore_errors=true)")
+    assert "cannot compute 'far:0': " in done.missed[0]
+    assert (ops(done.graph_def)["GatherV2"], ops(done.graph_def)["Square"]) == (1, 0)
+
+
+def test_fold_constants_does_not_even_try_what_would_fill_the_memory() -> None:
+    import tensorflow as tf
+
+    lab = tf1(lambda image: image + tf.reduce_sum(tf.zeros((30_000, 1_000_000))), (1, 1))
+    done = lab.transform("fold_constants(ignore_errors=true)")
+    assert "it needs a value of 120000000000 bytes" in done.missed[0]
+
+
+def test_only_the_output_that_is_read_becomes_a_constant() -> None:
+    import tensorflow as tf
+
+    lab = tf1(lambda image: image + tf.split(tf.constant(numbers(6)), 3)[0] + tf.split(image, 1)[0], (2, 2))
+    lab.outputs = ("scores", "split:2")
+    done = lab.transform("fold_constants")
+    assert lab.difference(done.graph_def) == 0
 
 
 def test_constants_that_something_only_waits_for_are_gone() -> None:
@@ -221,16 +274,19 @@ def test_sort_by_execution_order() -> None:
 
 def test_rename_op_and_remove_attribute() -> None:
     lab = plain()
-    done = lab.transform("rename_op(old_op_name=Relu, new_op_name=MyRelu) remove_attribute(attribute_name=message)")
-    assert (ops(done.graph_def)["MyRelu"], [step.changed for step in done.steps]) == (1, [1, 1])
+    done = lab.transform("rename_op(old_op_name=Relu, new_op_name=MyRelu)")
+    assert (ops(done.graph_def)["MyRelu"], done.steps[0].changed) == (1, 1)
     assert done.refused is not None
     assert "MyRelu" in done.refused
+    less = lab.transform("remove_attribute(attribute_name=message, op_name=CheckNumerics)")
+    assert less.steps[0].changed == 1
+    assert not [node for node in less.graph_def.node if "message" in node.attr]
     none = lab.transform(
         "rename_op(old_op_name=Relo, new_op_name=X) remove_attribute(attribute_name=message, op_name=Relu)"
     )
     assert [step.changed for step in none.steps] == [0, 0]
-    assert "the graph has no Relo; did you mean 'Relu'?" in none.steps[0].notes[0]
-    assert none.steps[1].notes == ("no Relu node has 'message'",)
+    assert "the graph has no Relo; did you mean 'Relu'?" in none.steps[0].missed[0]
+    assert none.steps[1].missed == ("no Relu node has 'message'",)
 
 
 def test_obfuscate_names() -> None:
@@ -248,6 +304,15 @@ def test_rounded_values_are_few_and_near(value: np.ndarray, steps: int) -> None:
     assert np.abs(rounded.astype(np.float64) - value).max() <= width / 2 + 1e-6 * np.abs(value).max() + 1e-30
 
 
+def test_round_weights_leaves_what_is_not_finite() -> None:
+    import tensorflow as tf
+
+    weights = np.append(numbers(29), np.float32(np.inf))
+    step = tf1(lambda image: image * tf.constant(weights), (1, 30)).transform("round_weights").steps[0]
+    assert (step.changed, len(step.missed)) == (0, 1)
+    assert "values that are not finite and stays" in step.missed[0]
+
+
 def test_round_weights() -> None:
     import tensorflow as tf
 
@@ -255,8 +320,8 @@ def test_round_weights() -> None:
     done = lab.transform("round_weights(num_steps=9)")
     assert done.steps[0].changed == 1
     assert 0 < lab.difference(done.graph_def) <= 40 * numbers(2, 40, seed=1).max() / 4
-    assert done.graph_def.ByteSize() == lab.content.ByteSize()
-    assert plain().transform("round_weights").steps[0].notes == ("no float32 constant has 16 or more elements",)
+    assert abs(done.graph_def.ByteSize() - lab.content.ByteSize()) < 20
+    assert plain().transform("round_weights").steps[0].missed == ("no float32 constant has 16 or more elements",)
 
 
 @given(FLOATS)
@@ -295,7 +360,7 @@ def test_quantize_weights_leaves_small_ones_infinite_ones_and_those_of_norms() -
 
     lab = tf1(build, (1, 1, 1, 2000))
     step = lab.transform("quantize_weights").steps[0]
-    assert any("values that are not finite and stays" in note for note in step.notes)
-    assert any("batch normalizations stay float; fold them first" in note for note in step.notes)
+    assert any("values that are not finite and stays" in note for note in step.missed)
+    assert any("batch normalizations stay float; fold them first" in note for note in step.missed)
     none = lab.transform("quantize_weights(minimum_size=2001)").steps[0]
-    assert (none.changed, none.notes) == (0, ("no float32 constant has 2001 or more elements",))
+    assert (none.changed, none.missed) == (0, ("no float32 constant has 2001 or more elements",))
