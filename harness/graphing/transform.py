@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.cli import parser
 from harness.errors import StageFailed, UserError
 from harness.files import write_atomic
+from harness.graphing import _quiet
 
 if TYPE_CHECKING:
     from harness.graph.transforms.run import Transformed
@@ -25,7 +24,7 @@ def command(args: list[str]) -> int:
     The exit code is 1 when a gate says no: ``--strict`` or ``--tolerance``.
     """
     given = _words().parse_args(args)
-    _quiet()
+    _quiet.load_tensorflow()
     before, inputs, outputs = _read(given)
     after = _transformed(given, before, inputs, outputs)
     _write(given.out, after.graph_def)
@@ -51,12 +50,6 @@ def _words() -> argparse.ArgumentParser:
     words.add_argument("--tolerance", type=float, help="with --check: exit code 1 when outputs differ by more")
     words.add_argument("--seed", type=int, default=0, help="of the random inputs")
     return words
-
-
-def _quiet() -> None:
-    """Keep TensorFlow's chatter (CPU features, deprecations) off the terminal; before it is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _read(given: argparse.Namespace) -> tuple[Any, list[str], list[str]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.graph.graph_def import INPUTS, source
 from harness.graph.transforms import values
-from harness.graph.transforms.norms import COPY, IDENTITY, SHIFTS, Affine, affine
+from harness.graph.transforms.norms import COPY, IDENTITY, SHIFTS, Affine, affine, text
 from harness.graph.transforms.values import Array
 from harness.graph.transforms.work import Work
 
@@ -37,7 +37,8 @@ def _last(weights: Array, _: Any) -> tuple[int, ...]:
 
 
 def _matmul(weights: Array, node: Any) -> tuple[int, ...]:
-    return (weights.shape[0], 1) if node.attr["transpose_b"].b else (weights.shape[-1],)
+    turned = "transpose_b" in node.attr and node.attr["transpose_b"].b
+    return (weights.shape[0], 1) if turned else (weights.shape[-1],)
 
 
 PRODUCTS = {
@@ -74,7 +75,7 @@ def fold(work: Work, kinds: Sequence[str]) -> int:
 
 def chain(work: Work, product: Any, kinds: Sequence[str]) -> Chain:
     """Return the arithmetic behind a product up to the last operator of ``kinds`` and the shifts behind that."""
-    if product.attr["data_format"].s.startswith(b"NC"):
+    if text(product, "data_format", "").startswith("NC"):
         return Chain(product, (), IDENTITY, "the channels of the convolution come first (NCHW)")
     rank, readers = PRODUCTS[product.op].rank, work.readers()
     whole, followers, read, stopped = IDENTITY, [], product.name, ""
@@ -117,7 +118,7 @@ def scaled(work: Work, found: Chain) -> tuple[Array, Array] | str:
     weights = values.constant(work, product.input[kind.weights])
     if weights is None:
         return f"the weights of {product.op} are no constant"
-    if product.attr["T"].type not in _floating():
+    if "T" not in product.attr or product.attr["T"].type not in _floating():
         return f"the weights of {product.op} are {weights.dtype}, not floating"
     shape = kind.shape(weights, product)
     channels = int(np.prod(shape))
@@ -148,16 +149,26 @@ def _replace(work: Work, found: Chain, weights: Array, offset: Array) -> None:
     """Give the product its new weights; a BiasAdd with the offset takes the place and name of the last follower."""
     product, kind = found.product, PRODUCTS[found.product.op]
     left = [source(read) for node in (product, *found.followers) for read in node.input]
-    waits = dict.fromkeys(read for node in found.followers for read in node.input if read.startswith("^"))
+    waits = _waits(work, found)
     product.input[kind.weights] = _add(work, product, "folded_weights", weights)
+    product.input.extend(read for read in waits if read not in product.input)
     for node in found.followers[:-1]:
         del work.nodes[node.name]
     if offset.any():
-        _to_bias_add(found, [product.name, _add(work, product, "folded_bias", offset), *waits])
+        _to_bias_add(found, _add(work, product, "folded_bias", offset))
     else:
-        product.input.extend(read for read in waits if read not in product.input)
         _take_name(work, product, found.followers[-1].name)
     work.drop_unread(name for name in left if name in work.nodes and work.nodes[name].op not in (product.op, *INPUTS))
+
+
+def _waits(work: Work, found: Chain) -> dict[str, None]:
+    """Return what the followers, the weights and the followers' constants wait for; nothing of it needs the product."""
+    inside = {node.name for node in (found.product, *found.followers)}
+    reads = [read for node in found.followers for read in node.input]
+    constants = [read for read in reads if read[0] != "^" and source(read) not in inside]
+    constants.append(found.product.input[PRODUCTS[found.product.op].weights])
+    behind = [one for read in constants for one in values.waits(work, read)]
+    return dict.fromkeys([*(read for read in reads if read[0] == "^"), *behind])
 
 
 def _add(work: Work, product: Any, part: str, value: Array) -> str:
@@ -167,11 +178,11 @@ def _add(work: Work, product: Any, part: str, value: Array) -> str:
     return str(made.name)
 
 
-def _to_bias_add(found: Chain, reads: list[str]) -> None:
+def _to_bias_add(found: Chain, bias: str) -> None:
     last, name = found.followers[-1], found.followers[-1].name
     last.Clear()
     last.name, last.op = name, "BiasAdd"
-    last.input.extend(reads)
+    last.input.extend([found.product.name, bias])
     last.attr["T"].CopyFrom(found.product.attr["T"])
     last.attr["data_format"].s = b"NHWC"
 

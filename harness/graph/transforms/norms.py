@@ -42,7 +42,7 @@ def affine(work: Work, node: Any, read: str, rank: int) -> Affine | str:
         return IDENTITY
     if node.op not in SCALES + SHIFTS:
         return f"{node.op} is no arithmetic per channel"
-    if _text(node, "data_format", "NHWC").startswith("NC"):
+    if text(node, "data_format", "NHWC").startswith("NC"):
         return "its channels come first (NCHW)"
     data = [one for one in node.input if not one.startswith("^")]
     first = data[0] == read
@@ -85,8 +85,8 @@ def _norm(work: Work, node: Any, read: str) -> Affine | str:
         epsilon = node.attr["epsilon"].f if "epsilon" in node.attr else 1e-4
         if "is_training" not in node.attr or node.attr["is_training"].b:
             return "it is in training mode: it takes the statistics of the batch"
-        if _text(node, "data_format", "NHWC") != "NHWC":
-            return f"its channels come first ({_text(node, 'data_format', '')})"
+        if text(node, "data_format", "NHWC") != "NHWC":
+            return f"its channels come first ({text(node, 'data_format', '')})"
     if node.input[0] != read:
         return "it is no normalization of that tensor"
     found = {name: constant(work, one) for name, one in zip(names, node.input[1:], strict=False)}
@@ -101,5 +101,6 @@ def _norm(work: Work, node: Any, read: str) -> Affine | str:
     return Affine(scale, given["beta"] - given["mean"] * scale)
 
 
-def _text(node: Any, name: str, usual: str) -> str:
+def text(node: Any, name: str, usual: str) -> str:
+    """Return an attribute of a node; to look into ``attr`` without asking would put one there."""
     return node.attr[name].s.decode() if name in node.attr else usual

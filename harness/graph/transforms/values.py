@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,15 @@ def constant(work: Work, read: str, depth: int = 20) -> Array | None:
     except (ValueError, TypeError):  # shapes that do not fit: TensorFlow will say so
         return None
     return result
+
+
+def waits(work: Work, read: str) -> Iterator[str]:
+    """Yield what the nodes behind a constant tensor wait for (``^name``)."""
+    for one in work.nodes[source(read)].input:
+        if one.startswith("^"):
+            yield str(one)
+        else:
+            yield from waits(work, one)
 
 
 def const_node(name: str, value: Array) -> Any:

@@ -56,6 +56,14 @@ def ops(content: Any) -> Counter[str]:
     return Counter(node.op for node in content.node)
 
 
+def unknown_attributes(content: Any) -> list[str]:
+    """Return attributes that the definition of the node's operator has not."""
+    from tensorflow.python.framework import op_def_registry
+
+    known = {op: {one.name for one in op_def_registry.get(op).attr} for op in ops(content)}
+    return [f"{n.op}.{a}" for n in content.node for a in n.attr if a[0] != "_" and a not in known[n.op]]
+
+
 SIZE = 32
 
 

@@ -31,9 +31,16 @@ def test_the_largest_difference_and_the_largest_value() -> None:
     assert between(scaled(2), scaled(-1)) == Difference("scores", 3.0, 2.0)
 
 
-@pytest.mark.parametrize(("before", "after", "worst"), [
-    (1.0, np.nan, np.inf), (np.nan, 1.0, np.inf), (np.nan, np.nan, 0.0), (np.inf, np.inf, 0.0), (np.inf, -np.inf, np.inf),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("before", "after", "worst"),
+    [
+        (1.0, np.nan, np.inf),
+        (np.nan, 1.0, np.inf),
+        (np.nan, np.nan, 0.0),
+        (np.inf, np.inf, 0.0),
+        (np.inf, -np.inf, np.inf),
+    ],
+)
 def test_what_is_no_number_on_one_side_only_is_infinitely_far(before: float, after: float, worst: float) -> None:
     assert between(scaled(before), scaled(after)).worst == worst
 
@@ -59,5 +66,5 @@ def test_integers_and_any_batch() -> None:
 def test_what_tensorflow_cannot_run_is_told() -> None:
     broken = scaled(2)
     next(node for node in broken.node if node.op == "Mul").op = "MyOwnOp"
-    with pytest.raises(UserError, match="--check: TensorFlow cannot run it: .*MyOwnOp"):
+    with pytest.raises(UserError, match=r"--check: TensorFlow cannot run it: .*MyOwnOp"):
         between(scaled(2), broken)

@@ -121,7 +121,7 @@ def test_a_constant_that_does_not_hold_what_it_says(transforms: str) -> None:
         if node.op == "Const":
             node.attr["value"].tensor.tensor_content = b"abc"
             node.attr["value"].tensor.ClearField("float_val")
-    with pytest.raises(UserError, match="the constant 'ones.*' does not hold what its shape and dtype say"):
+    with pytest.raises(UserError, match=r"the constant 'ones.*' does not hold what its shape and dtype say"):
         graph.transform(content, ["image"], ["scores"], transforms)
 
 

@@ -86,7 +86,7 @@ def test_strip_unused_nodes_needs_a_dtype_for_an_operator_it_does_not_know() -> 
     lab = plain()
     lab.input = "copy"
     next(node for node in lab.content.node if node.name == "copy").op = "MyOwnOp"
-    with pytest.raises(UserError, match="nothing is known of output 0 of 'copy'.*allowed for 'copy': its dtype as ty"):
+    with pytest.raises(UserError, match=r"nothing is known of output 0 of 'copy'.*allowed for 'copy': its dtype as ty"):
         lab.transform("strip_unused_nodes")
     assert ops(lab.transform("strip_unused_nodes(type=float)").graph_def)["MyOwnOp"] == 0
 

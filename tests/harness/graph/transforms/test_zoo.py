@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.graph.transforms import lists, values
-from tests.harness.graph.transforms.conftest import SIZE, Lab, ops, zoo_lab
+from tests.harness.graph.transforms.conftest import SIZE, Lab, ops, unknown_attributes, zoo_lab
 
 SHAPE = (-1, SIZE, SIZE, 3)
 TOLERANCE = 5e-5
@@ -31,6 +31,7 @@ def require_folded(lab: Lab, name: str, folded: int, left: int = 0) -> None:
     step = next(step for step in done.steps if step.call == "fold_batch_norms")
     assert (step.changed, ops(done.graph_def)["FusedBatchNormV3"], done.refused) == (folded, left, None)
     assert sum(int(text.split()[0]) for text in step.missed) == left
+    assert unknown_attributes(done.graph_def) == []
     require_same(lab, done.graph_def)
     assert len(done.graph_def.node) < len(lab.content.node)
     assert done.graph_def.ByteSize() < lab.content.ByteSize()
