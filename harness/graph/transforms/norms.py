@@ -85,7 +85,7 @@ def _norm(work: Work, node: Any, read: str) -> Affine | str:
         epsilon = node.attr["epsilon"].f if "epsilon" in node.attr else 1e-4
         if "is_training" not in node.attr or node.attr["is_training"].b:
             return "it is in training mode: it takes the statistics of the batch"
-        if text(node, "data_format", "NHWC") != "NHWC":
+        if text(node, "data_format", "NHWC").startswith("NC"):
             return f"its channels come first ({text(node, 'data_format', '')})"
     if node.input[0] != read:
         return "it is no normalization of that tensor"

@@ -99,6 +99,14 @@ def test_a_file_that_is_cut_off_anywhere(frozen: Path, tmp_path: Path, capsys: p
                 "error: ", capsys)  # fmt: skip
 
 
+def test_a_graph_that_waits_for_itself(frozen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = files.load(frozen)
+    next(node for node in content.node if node.op == "Conv2D").input.append("^scores")
+    (tmp_path / "bad.pb").write_bytes(content.SerializeToString())
+    refused(["graph", "transform", str(tmp_path / "bad.pb"), str(tmp_path / "out.pb"), "--list", "mobile"],
+            "bad.pb: no frozen graph: a cycle: ", capsys)  # fmt: skip
+
+
 @pytest.mark.parametrize(("words", "said"), [
     (["--transforms", "fold"], "there is no transform 'fold'; "),
     (["--transforms", "fold_constants(ignore=1)"], "unknown key; did you mean 'ignore_errors'"),

@@ -11,17 +11,17 @@ from harness.graph.transforms import lists, values
 from tests.harness.graph.transforms.conftest import SIZE, Lab, ops, unknown_attributes, zoo_lab
 
 SHAPE = (-1, SIZE, SIZE, 3)
-TOLERANCE = 5e-5
-"""Of softmax outputs. Original and folded graph compute the same with other roundings; these small random nets make
-up to 3e-5 of them, which is what separates the original itself from float64 (see ``require_same``)."""
+TOLERANCE = 3e-5
+"""Of softmax outputs. Original and folded graph compute the same with other roundings: 4e-6 to 1.4e-5 were measured,
+which is also how far the originals are from float64."""
 
 
 def require_same(lab: Lab, content: object) -> None:
-    """The graph is near the given one, and no further from float64 than that: folding costs no accuracy."""
+    """The graph is near the given one, and about as near to float64 as that: folding costs no accuracy."""
     difference, error, usual = lab.difference(content), lab.error(content), lab.error()
-    assert lab.spread() > 0.05
+    assert lab.spread() > 0.5
     assert difference <= TOLERANCE
-    assert error <= 2 * usual + 1e-6
+    assert error <= 3 * usual + 1e-6
 
 
 def require_folded(lab: Lab, name: str, folded: int, left: int = 0) -> None:
