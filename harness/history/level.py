@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.history.tracks import Point
-from harness.metrics.statistics import mad
 from harness.tables.watch import Watch
 
 NORMAL = 1.4826
 """Standard deviation of normal values over their median absolute deviation."""
+NEAR = 3
+"""Runs apart, at most, of two that are neighbours."""
 SMALLEST_SPREAD = 0.002
 """Nothing measured is steadier than this, share."""
 
@@ -67,9 +68,11 @@ def level(before: Sequence[float], watch: Watch) -> Level | None:
 def spread(logs: NDArray[np.float64]) -> float:
     """Return the robust standard deviation of a series about its level, as a share, from the steps between neighbours.
 
-    A series that came to a new level has one large step, and the median of many steps does not mind.
+    A series that came to a new level has few large steps, and the median of many does not mind; neighbours up to
+    ``NEAR`` apart give more of them than the nearest alone.
     """
-    return max(SMALLEST_SPREAD, NORMAL * mad(np.diff(logs)) / math.sqrt(2))
+    steps = np.concatenate([logs[apart:] - logs[:-apart] for apart in range(1, min(NEAR + 1, len(logs)))])
+    return max(SMALLEST_SPREAD, NORMAL * float(np.median(np.abs(steps))) / math.sqrt(2))
 
 
 def standing(points: Sequence[Point], watch: Watch) -> Standing | None:

@@ -1,0 +1,217 @@
+"""How often the rules for a night cry for nothing, and how soon they find what got slower: simulated nights.
+
+    python -m tests.benchmarks.alarms            # all of it, minutes; ``alarms.md`` holds its figures
+    python -m tests.benchmarks.alarms --quick
+
+Only the latencies are made up. What judges them is ``harness.history``, and what a second measurement says of them is
+``harness.compare``, with the thresholds of ``conf/verdict/default.yaml``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.compare import latency
+from harness.compare.correction import adjusted
+from harness.compare.rounds import Measured
+from harness.history.changes import changes
+from harness.history.drift import drift
+from harness.history.level import standing
+from harness.history.tracks import Point
+from harness.metrics.statistics import bootstrap
+from harness.tables import thresholds
+from tests.benchmarks import drops, noise
+from tests.benchmarks.noise import Noise
+
+LIMITS = thresholds("default")
+WATCH = LIMITS.history
+STEPS = (1.05, 1.1, 1.15, 1.2, 1.3)
+SOON = 5
+"""Nights within which a step is to be found."""
+AGAIN = 5
+"""Fresh processes of either side when a suspected night is measured again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Nights of a kind."""
+
+    name: str
+    noise: Noise
+    processes: int
+    """Fresh processes for each latency of a night: 1 is measure=quick, 3 is measure=full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is simulated."""
+
+    series: int
+    nights: int
+    steps: int
+    """Series with a step, for each size of it."""
+
+
+FULL = Effort(series=500, nights=60, steps=400)
+QUICK = Effort(series=50, nights=60, steps=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """What was said of nights in which nothing changed."""
+
+    nights: int
+    """Series-nights that were judged."""
+    alarms: int
+    confirmed: int
+    """Alarms that a second measurement confirmed."""
+    night_over_night: int
+    """Alarms of another rule, for comparison: 7 % more than the night before."""
+    drifts: int
+    changes: int
+
+    def per_1000(self, count: int) -> float:
+        """Return a count for each 1,000 series-nights."""
+        return 1000 * count / self.nights
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found of planted steps within ``SOON`` nights, shares of the series."""
+
+    step: float
+    alarmed: float
+    confirmed: float
+    nights: float
+    """Median of the night of the first alarm, 1 for the first one."""
+
+
+def scenarios() -> list[Scenario]:
+    """Return noise as stated and as measured, with one process a night and with three."""
+    models = {"stated: 2 %, spikes in 1 of 20": noise.stated}
+    models |= {f"measured, cells of {name}": model for name, model in noise.measured().items()}
+    return [Scenario(name, model, processes) for name, model in models.items() for processes in (1, 3)]
+
+
+def point(night: int, logs: NDArray[np.float64]) -> Point:
+    """Return what a record says of some processes."""
+    medians = np.exp(logs)
+    low, high = interval(medians.tolist()) if len(medians) > 1 else (None, None)
+    return Point(f"n{night}", "", float(np.median(medians)), low, high)
+
+
+def interval(medians: Sequence[float]) -> tuple[float, float]:
+    """Return the interval of a median over processes."""
+    return bootstrap(medians, lambda drawn: np.median(drawn, axis=1), repeats=400)
+
+
+def again(random: np.random.Generator, model: Noise, slower: float) -> bool:
+    """Measure base and candidate once more, as suspected cells are; say whether the slow-down is seen again."""
+    sides = [np.exp(model(random, AGAIN) + np.log(by)).tolist() for by in (1.0, slower)]
+    base, cand = (Measured(float(np.median(one)), tuple(one), interval(one)) for one in sides)
+    step = latency.Step("simulated", base, cand)
+    (p,) = adjusted([latency.mann_whitney(base.medians_ms, cand.medians_ms)], LIMITS.compare.significance)
+    return step.ratio > 1 and latency.moved(latency.Step("simulated", base, cand, p), LIMITS.compare)
+
+
+def calm(one: Scenario, effort: Effort, seed: int = 0) -> Calm:
+    """Judge every night of series in which nothing changes."""
+    random = np.random.default_rng(seed)
+    nights = alarms = confirmed = naive = drifts = steps = 0
+    for _ in range(effort.series):
+        points = [point(night, one.noise(random, one.processes)) for night in range(effort.nights)]
+        values = [each.value for each in points]
+        for last in range(WATCH.fewest, effort.nights):
+            how = standing(points[: last + 1], WATCH)
+            assert how is not None
+            nights += 1
+            naive += values[last] > 1.07 * values[last - 1]
+            drifts += drift(values[: last + 1], WATCH) is not None
+            if how.way > 0:
+                alarms += 1
+                confirmed += again(random, one.noise, 1.0)
+        steps += len(changes(values, WATCH))
+    return Calm(nights, alarms, confirmed, naive, drifts, steps)
+
+
+def stepped(one: Scenario, effort: Effort, step: float, seed: int = 1) -> Found:
+    """Judge the first nights after a step; histories before it are of 10 to 60 nights."""
+    random = np.random.default_rng(seed)
+    alarmed = confirmed = 0
+    first: list[int] = []
+    for _ in range(effort.steps):
+        points = [point(n, one.noise(random, one.processes)) for n in range(int(random.integers(10, 61)))]
+        told = _told(one, points, step, random)
+        alarmed += any(told)
+        confirmed += any(alarm and again(random, one.noise, step) for alarm in told)
+        first += [told.index(True) + 1] if any(told) else []
+    return Found(step, alarmed / effort.steps, confirmed / effort.steps, float(np.median(first)) if first else np.nan)
+
+
+def _told(one: Scenario, points: Sequence[Point], step: float, random: np.random.Generator) -> list[bool]:
+    """Return whether each night after a step alarms."""
+    points, told = list(points), []
+    for _ in range(SOON):
+        points.append(point(len(points), one.noise(random, one.processes) + np.log(step)))
+        how = standing(points, WATCH)
+        told.append(how is not None and how.way > 0)
+    return told
+
+
+def page(effort: Effort, folder: Path) -> str:
+    """Return all figures as Markdown; ``folder`` is for predictions that are made on the way."""
+    looked = [(one, calm(one, effort), [stepped(one, effort, step) for step in STEPS]) for one in scenarios()]
+    churn = ", ".join(f"{drops.detectable(won):.1f} points ({100 * won:g} % won besides)" for won in (0, 0.005, 0.01))
+    return "\n".join(
+        [
+            f"{effort.series} series of {effort.nights} nights in which nothing changes, for 1,000 series-nights:",
+            "",
+            "| noise | processes | false alarms | … confirmed | 7 % night over night | drifts | change points |",
+            "|---" * 7 + "|",
+            *(_calm_row(one, of) for one, of, _ in looked),
+            "",
+            f"{effort.steps} steps of each size, found within {SOON} nights, % (confirmed by a second measurement, %):",
+            "",
+            "| noise | processes | "
+            + " | ".join(f"+{100 * step - 100:.0f} %" for step in STEPS)
+            + " | nights to +10 % |",
+            "|---" * (3 + len(STEPS)) + "|",
+            *(_step_row(one, of) for one, _, of in looked),
+            "",
+            f"Losses of accuracy on {drops.IMAGES} images, each image lost or won by itself, share found:",
+            "",
+            *drops.rows(folder, effort.steps),
+            "",
+            f"Found in 95 of 100 cases: a loss of {churn}.",
+        ]
+    )
+
+
+def _calm_row(one: Scenario, of: Calm) -> str:
+    counts = (of.alarms, of.confirmed, of.night_over_night, of.drifts, of.changes)
+    return f"| {one.name} | {one.processes} | " + " | ".join(f"{of.per_1000(n):.2f}" for n in counts) + " |"
+
+
+def _step_row(one: Scenario, of: Sequence[Found]) -> str:
+    shares = " | ".join(f"{100 * each.alarmed:.1f} ({100 * each.confirmed:.1f})" for each in of)
+    return f"| {one.name} | {one.processes} | {shares} | {of[STEPS.index(1.1)].nights:.0f} |"
+
+
+def main() -> None:
+    """Print all figures."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--quick", action="store_true", help="fewer series")
+    effort = QUICK if words.parse_args().quick else FULL
+    with tempfile.TemporaryDirectory() as folder:
+        print(page(effort, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
