@@ -12,6 +12,7 @@ from harness.graph.keras_calls import Call
 FUNCTIONS = ("TFOpLambda", "SlicingOpLambda")
 _SIZES = {"strides": "strides", "dilation_rate": "dilations", "kernel_size": "kernel_size", "pool_size": "kernel_size"}
 _NUMBERS = ("epsilon", "axis", "max_value", "negative_slope", "threshold", "alpha", "groups", "rate")
+_FLAGS = ("keepdims", "center", "scale")
 _KEPT = {"groups": "group", "keepdims": "keep_dims", "ratio": "rate"}
 
 
@@ -30,7 +31,7 @@ def attributes(call: Call) -> dict[str, int | float | str | bool]:
     for old, new in _SIZES.items():
         if isinstance(config.get(old), list | tuple | int):
             found[new] = _size(config[old])
-    for name in (*_NUMBERS, "keepdims"):
+    for name in (*_NUMBERS, *_FLAGS):
         value = config.get(name)
         if isinstance(value, list) and len(value) == 1:
             value = value[0]

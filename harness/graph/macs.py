@@ -27,19 +27,19 @@ def count(graph: Graph, node: Node) -> int | None:
     if data is None or weight is None or output is None:
         return None
     if op.formula == "matmul":
-        return _times(_elements(output), _summed(data, node))
+        return _times(of_one(output), _summed(data, node))
     kernel = _kernel(weight, op)
-    return _times(_elements(output if op.formula == "conv" else data), kernel)
+    return _times(of_one(output if op.formula == "conv" else data), kernel)
 
 
 def _times(elements: int | None, each: int | None) -> int | None:
     return None if elements is None or each is None else elements * each
 
 
-def _elements(tensor: Tensor) -> int | None:
+def of_one(tensor: Tensor | None) -> int | None:
     """Return the elements for one image: an unknown first dimension is the batch, and counts as 1."""
-    if not tensor.shape:
-        return tensor.elements
+    if tensor is None or not tensor.shape:
+        return None if tensor is None else tensor.elements
     sizes = (abs(tensor.shape[0]), *tensor.shape[1:])
     return None if min(sizes) < 0 else prod(sizes)
 
