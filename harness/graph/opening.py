@@ -6,6 +6,7 @@ from pathlib import Path
 
 from harness.errors import StageError, UserError
 from harness.graph.model import Graph
+from harness.graph.order import ordered
 from harness.graph.read import read
 
 _SUFFIXES = {".tflite": "tflite", ".onnx": "onnx", ".pb": "frozen", ".keras": "keras", ".json": "tfjs"}
@@ -16,13 +17,15 @@ def open_graph(path: Path) -> Graph:
     """Return the graph in a file, or in the folder of a SavedModel.
 
     Raises:
-        UserError: there is nothing there, nothing here reads it, or it is broken.
+        UserError: there is nothing there, nothing here reads it, it is broken, or its nodes wait for each other.
     """
     place, format = _format(path)
     try:
-        return read(place, format)
+        graph = read(place, format)
+        ordered(graph)
     except StageError as error:
         raise UserError(f"{path}: {error}") from error
+    return graph
 
 
 def _format(path: Path) -> tuple[Path, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from harness.cli import parser
-from harness.errors import StageFailed, UserError
+from harness.errors import UserError
 from harness.files import write_atomic
 from harness.graph.drawing.picture import Picture
 
@@ -56,14 +56,11 @@ def _picture(given: argparse.Namespace) -> Picture:
     from harness.graph.drawing import draw
     from harness.graph.opening import open_graph
 
-    graph = open_graph(given.file)
-    try:
-        if given.beside is None:
-            return draw.picture(graph, given.file.name, depth=given.depth, expand=given.expand)
-        both = (graph, given.file.name), (open_graph(given.beside), given.beside.name)
-        return draw.pictures(*both, depth=given.depth, expand=given.expand)
-    except StageFailed as error:
-        raise UserError(f"{given.file}: {error}") from error
+    before = open_graph(given.file), given.file.name
+    if given.beside is None:
+        return draw.picture(*before, depth=given.depth, expand=given.expand)
+    after = open_graph(given.beside), given.beside.name
+    return draw.pictures(before, after, depth=given.depth, expand=given.expand)
 
 
 def _format(asked: str | None, out: Path | None) -> str:

@@ -38,7 +38,8 @@ def _units(plan: Plan) -> Iterator[Unit]:
             for step in item.steps:
                 lead = plan.flow.steps[step].lead
                 name, word = plan.layers.layer(lead.name), family(lead.op)
-                yield Unit(step, ((name, word), (name, 1), word))
+                border = word in ("quantize", "dequantize")  # takes the name of what it stands beside
+                yield Unit(step, ((name, word), (name, word if border else ""), word))
         else:
             words = tuple(family(plan.flow.steps[step].lead.op) for step in item.steps)
             row = (item.name, len(item.row.blocks))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from harness.graph.drawing.names import Layers, layers, most_common, numbered, shared
 from harness.graph.drawing.steps import Flow
+from harness.graph.ops import CONVERSIONS
 
 _LARGE = 24
 """Steps from which on a block is looked into again, without the value that lives longest in it."""
@@ -26,6 +27,8 @@ class Block:
     """What the names of its steps have in common, as it stands in them; the layer for a single step; may be empty."""
     number: tuple[str, ...] = ()
     """Words that the names of all its steps begin with, up to a number."""
+    last: str = ""
+    """Of several blocks taken as one: the name of the last one."""
 
 
 def blocks(flow: Flow) -> tuple[Block, ...]:
@@ -78,7 +81,12 @@ def _common_start(names: Sequence[str]) -> str:
 
 
 def _common(flow: Flow, known: Layers, before: Block, after: Block) -> tuple[str, ...]:
-    """Return the number that makes one block of two neighbours, empty when they are two."""
+    """Return the number that makes one block of two neighbours, empty when they are two.
+
+    QUANTIZE and DEQUANTIZE have the name of what they stand beside and are no part of it.
+    """
+    if any(flow.steps[step].lead.op in CONVERSIONS for step in (before.steps[-1], after.steps[0])):
+        return ()
     firsts = before.number or _places(flow, known, before.steps)[0]
     lasts = after.number or _places(flow, known, after.steps)[0]
     number = numbered(shared(firsts, lasts))
@@ -91,7 +99,7 @@ def _common(flow: Flow, known: Layers, before: Block, after: Block) -> tuple[str
 def _regions(flow: Flow) -> list[tuple[int, ...]]:
     """Return the steps between the points that every value passes through; large regions are taken apart again."""
     skipped: set[int] = set(flow.graph.inputs.values())
-    waiting = [tuple(range(len(flow.steps)))]
+    waiting = [tuple(range(len(flow.steps)))] if flow.steps else []
     done: list[tuple[int, ...]] = []
     rounds = 0
     while waiting:
@@ -114,7 +122,7 @@ def _cut(flow: Flow, steps: tuple[int, ...], skipped: set[int]) -> list[tuple[in
     start, needed = 0, _alive_before(flow, steps, skipped)
     for place, step in enumerate(steps):
         needed |= {n for n in flow.steps[step].outputs if n not in skipped and flow.last_readers.get(n, -1) > step}
-        needed = {number for number in needed if flow.last_readers[number] > step}
+        needed.difference_update(n for n in flow.steps[step].inputs if flow.last_readers[n] == step)
         if len(needed) <= 1:
             parts.append(steps[start : place + 1])
             start = place + 1

@@ -67,6 +67,7 @@ def _cluster(name: str, panel: Panel) -> Iterator[str]:
         yield f'      label=<{_font(html(frame.title), 9, _GREY)}> labeljust=l color="#9ca3af" style="rounded,dashed"'
         yield from (f"      {_box(boxes[box])}" for box in frame.boxes)
         yield "    }"
+    yield f"    node [group={name}]"  # keeps a chain of boxes straight
     yield from (f"    {_box(box)}" for box in panel.boxes if box.id not in framed)
     yield "  }"
     yield from (f"  {_arrow(arrow)}" for arrow in panel.arrows)
@@ -132,21 +133,28 @@ def _font(text: str, size: int, colour: str) -> str:
 
 def html(text: str) -> str:
     """Return ``text`` for an HTML-like label; never empty, because Graphviz takes no empty cell for text."""
-    shown = plain(text).replace("\n", "↵")
-    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
-        shown = shown.replace(sign, entity)
+    shown = _entities(plain(text).replace("\n", "↵"))
     return shown if shown.strip() else "&#160;"
 
 
 def quoted(text: str) -> str:
-    """Return ``text`` as a quoted string of DOT, in which a backslash, a quote and an entity mean nothing."""
-    shown = plain(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").replace("\n", "\\n")
-    return f'"{shown}"'
+    """Return ``text`` as a quoted string of DOT, in which nothing but the line feed has a meaning."""
+    return '"' + _entities(plain(text)).replace("\n", "\\n") + '"'
+
+
+def _entities(text: str) -> str:
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        text = text.replace(sign, entity)
+    return text
 
 
 def plain(text: str) -> str:
-    """Return ``text`` with a mark for each sign that XML does not allow, the line feed being the only control sign."""
-    return "".join(sign if _is_allowed(sign) else "�" for sign in text)
+    r"""Return ``text`` without what cannot be drawn.
+
+    Signs that XML does not allow become a mark, but for the line feed. A backslash becomes one that is only drawn so
+    (∖): Graphviz replaces ``\N`` and ``\G`` even in labels, once or twice, as its version will have it.
+    """
+    return "".join(sign if _is_allowed(sign) else "�" for sign in text.replace("\\", "∖"))
 
 
 def _is_allowed(sign: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_uppercase
 
 from harness.graph.drawing import beside
-from harness.graph.drawing.items import Depth, Plan, plan
+from harness.graph.drawing.items import Depth, Plan, closed_like, plan
 from harness.graph.drawing.panels import box_ids, kind_panel, panel
 from harness.graph.drawing.picture import Picture, Side
 from harness.graph.drawing.repeats import Kind
@@ -25,7 +25,8 @@ def pictures(
 ) -> Picture:
     """Return the picture of two graphs, each with its name, side by side. Raises as ``items.plan`` does."""
     graphs, names = (before[0], after[0]), (f"before: {before[1]}", f"after: {after[1]}")
-    plans = [plan(graph, depth, expand) for graph in graphs]
+    first, second = (plan(graph, depth, expand) for graph in graphs)
+    plans = [closed_like(first, second), closed_like(second, first)]
     pairs = beside.pairs(plans[0], plans[1])
     places = [box_ids(one, prefix) for one, prefix in zip(plans, "ab", strict=True)]
     level = [(places[0][one.step], places[1][other.step]) for one, other in pairs]

@@ -82,6 +82,13 @@ def plan(graph: Graph, depth: Depth = "auto", expand: Sequence[str] = ()) -> Pla
     return Plan(found, tuple(Item(row, open=_is_open(row, counts, wanted)) for row in lined))
 
 
+def closed_like(first: Plan, second: Plan) -> Plan:
+    """Return ``first`` with those blocks closed that stand closed in ``second``, so that the two can be compared."""
+    names = {item.name for item in second.items if not item.open and len(item.row.blocks) == 1}
+    return Plan(first.flow, tuple(Item(item.row, item.open and not (len(item.steps) > 1 and item.name in names))
+                                  for item in first.items))  # fmt: skip
+
+
 def _is_open(row: Row, counts: Counter[Kind], wanted: frozenset[Block]) -> bool:
     if len(row.blocks) > 1:
         return False

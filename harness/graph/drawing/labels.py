@@ -71,7 +71,7 @@ def _also(step: Step) -> list[str]:
 
 def row_lines(flow: Flow, row: Row) -> tuple[Line, ...]:
     """Return the names of a row of blocks, how large the image in them is, and how many steps have which dtype."""
-    first, last = row.blocks[0].name, row.blocks[-1].name
+    first, last = row.blocks[0].name, row.blocks[-1].last or row.blocks[-1].name
     name = first if first == last else f"{first} … {last}"
     steps = [flow.steps[step] for step in row.blocks[0].steps]
     dtypes = Counter(flow.carried(step.outputs[0]).dtype for step in steps if step.outputs)
@@ -110,7 +110,7 @@ def tensor_tooltip(tensor: Tensor) -> str:
 
 def step_tooltip(step: Step) -> str:
     """Return all operators of a step with their names."""
-    return clip("\n".join(f"{node.op}  {node.name}" for node in step.nodes), _TOOLTIP)
+    return clip("\n".join(f"{node.op}: {node.name}" for node in step.nodes), _TOOLTIP)
 
 
 def clip(text: str, width: int = WIDTH) -> str:

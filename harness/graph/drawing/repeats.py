@@ -11,6 +11,8 @@ from harness.graph.model import Tensor
 
 _PERIOD = 8
 """Most blocks that are taken together to repeat as one."""
+_TURNS = 3
+"""Times that several blocks must repeat together to be taken as one; for a single one two are enough."""
 
 Kind = tuple[Hashable, ...]
 
@@ -65,7 +67,7 @@ def _best(marks: list[Kind], place: int, periods: range) -> tuple[int, int]:
         unit, count = marks[place : place + period], 1
         while len(unit) == period and marks[place + count * period : place + (count + 1) * period] == unit:
             count += 1
-        if count > 1 and period * (count - 1) > best[0] * (best[1] - 1):
+        if count >= (2 if period == 1 else _TURNS) and period * (count - 1) > best[0] * (best[1] - 1):
             best = (period, count)
     return best
 
@@ -73,8 +75,7 @@ def _best(marks: list[Kind], place: int, periods: range) -> tuple[int, int]:
 def _joined(blocks: list[Block]) -> Block:
     if len(blocks) == 1:
         return blocks[0]
-    name = f"{blocks[0].name} … {blocks[-1].name}" if all(block.name for block in blocks) else ""
-    return Block(tuple(step for block in blocks for step in block.steps), name)
+    return Block(tuple(step for block in blocks for step in block.steps), blocks[0].name, last=blocks[-1].name)
 
 
 def kind(flow: Flow, block: Block) -> Kind:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 ACTIVATIONS = frozenset({
     "Relu", "Relu6", "LeakyRelu", "PRelu", "Elu", "Selu", "Sigmoid", "Tanh", "Softplus", "Clip", "HardSigmoid",
     "HardSwish", "Gelu", "Mish", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "PRELU", "ELU",
     "LOGISTIC", "TANH", "HARD_SWISH", "GELU",
 })  # fmt: skip
 NEUTRAL = frozenset({
-    "Identity", "StopGradient", "PreventGradient", "CheckNumerics", "QuantizeLinear", "DequantizeLinear",
+    "Identity", "IdentityN", "StopGradient", "PreventGradient", "CheckNumerics", "QuantizeLinear", "DequantizeLinear",
     "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVarsPerChannel",
 })  # fmt: skip
 """Keep the value, or round it; TFLite's QUANTIZE and DEQUANTIZE are not here: they are borders worth a box."""
@@ -27,6 +29,11 @@ STORED = frozenset({
     "Unsqueeze", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel", "VAR_HANDLE", "READ_VARIABLE",
 })  # fmt: skip
 """The way of a weight from where it is stored to who uses it; not drawn when they read constants only."""
+
+PRODUCTS = frozenset({"Mul", "MUL"})
+
+CHANCE = re.compile(r"random|normal|uniform|multinomial|bernoulli|dropout", re.IGNORECASE)
+"""Operators whose result is new each time, also when all that they read is constant."""
 
 _FAMILIES = {
     "conv": "CONV_2D CONV_3D Conv Conv2D Conv3D _FusedConv2D ConvInteger QLinearConv com.microsoft.FusedConv",

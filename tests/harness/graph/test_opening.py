@@ -1,0 +1,45 @@
+"""Any file is opened by its name; what cannot be opened is one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from onnx import TensorProto, helper
+
+from harness.errors import UserError
+from harness.graph.opening import open_graph
+from tests.harness.graph.test_graph_def import small
+
+
+def said(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        open_graph(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_frozen_graph(tmp_path: Path) -> None:
+    (tmp_path / "g.pb").write_bytes(small().SerializeToString())
+    assert open_graph(tmp_path / "g.pb").format == "frozen"
+
+
+def test_nothing_to_open(tmp_path: Path) -> None:
+    assert "there is no such file" in said(tmp_path / "x.tflite")
+    assert "no saved_model.pb in it" in said(tmp_path)
+    (tmp_path / "x.txt").write_text("x")
+    assert "what is '.txt'? allowed: the folder of a SavedModel, or a file .tflite" in said(tmp_path / "x.txt")
+
+
+@pytest.mark.parametrize("name", ["x.tflite", "x.onnx", "x.pb", "saved_model.pb"])
+@pytest.mark.parametrize("content", [b"", b"garbage" * 9])
+def test_broken_files(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert said(tmp_path / name).startswith(str(tmp_path))
+
+
+def test_a_cycle(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Abs", ["b"], ["a"], "first"), helper.make_node("Abs", ["a"], ["b"], "second")]
+    ports = [helper.make_tensor_value_info("b", TensorProto.FLOAT, [1])]
+    (tmp_path / "x.onnx").write_bytes(helper.make_model(helper.make_graph(nodes, "g", [], ports)).SerializeToString())
+    assert "its nodes wait for each other: first → second → first" in said(tmp_path / "x.onnx")
