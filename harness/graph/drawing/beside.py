@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from harness.graph.drawing.items import Plan
 from harness.graph.drawing.repeats import Row
-from harness.graph.drawing.words import family
+from harness.graph.families import family
 
 
 @dataclass(frozen=True)

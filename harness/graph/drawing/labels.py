@@ -10,7 +10,7 @@ from harness.graph.drawing.names import Layers
 from harness.graph.drawing.picture import Line
 from harness.graph.drawing.repeats import Row, stride, weight, weight_dtype
 from harness.graph.drawing.steps import Flow, Step
-from harness.graph.drawing.words import FAMILY
+from harness.graph.families import FAMILY
 from harness.graph.model import Node, Tensor
 from harness.graph.ops import MAC_OPS
 

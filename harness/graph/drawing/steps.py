@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from harness.graph.constants import constant_nodes
 from harness.graph.drawing.folding import data, folded, is_output
-from harness.graph.drawing.words import CHANCE, STORED
 from harness.graph.model import Graph, Node, Tensor
 from harness.graph.order import ordered
 
@@ -54,7 +54,7 @@ class Flow:
 def flow(graph: Graph, *, fold: bool = True) -> Flow:
     """Return the steps of a graph; one for each operator unless ``fold``. Raises ``StageFailed`` for a cycle."""
     order = ordered(graph)
-    stored = _stored(graph, order, STORED if not fold else None)
+    stored = constant_nodes(graph, ways_only=not fold)
     shown = [position for position in order if position not in stored]
     constant = {number for position in stored for number in graph.nodes[position].outputs}
     members = folded(graph, shown, constant) if fold else {position: [position] for position in shown}
@@ -63,22 +63,6 @@ def flow(graph: Graph, *, fold: bool = True) -> Flow:
     steps = tuple(_step(graph, lead, sorted(group, key=place.__getitem__), constant) for lead, group in groups)
     makers = {n: index for index, step in enumerate(steps) for node in step.nodes for n in node.outputs if n >= 0}
     return Flow(graph, steps, makers)
-
-
-def _stored(graph: Graph, order: list[int], ways: frozenset[str] | None) -> set[int]:
-    """Return the positions of nodes that only bring constants to their readers: operators of ``ways``, or any."""
-    found: set[int] = set()
-    known: set[int] = set()
-    wanted = set(graph.outputs.values())
-    for position in order:
-        node = graph.nodes[position]
-        hidden = node.op in STORED or (ways is None and node.inputs and not CHANCE.search(node.op))
-        if not hidden or wanted & set(node.outputs):
-            continue
-        if all(number < 0 or number in known or graph.tensors[number].constant for number in node.inputs):
-            found.add(position)
-            known.update(node.outputs)
-    return found
 
 
 def _step(graph: Graph, lead: int, positions: list[int], constant: set[int]) -> Step:

@@ -1,0 +1,1 @@
+"""Patterns in graphs: find them, whatever surrounds them, and rewrite what was found."""
