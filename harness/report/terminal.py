@@ -191,7 +191,12 @@ class _Printer:
             self.line(text, "dim")
         for title, changes in versions_page.sections(found):
             kept = changes[:_MOST_CHANGES]
-            self._console.print(self.plain(versions_page.head(found, changes), versions_page.rows(kept)))
+            table = self._table(*versions_page.head(found, changes)[: -len(found.toolchains)])
+            for name in found.toolchains:
+                table.add_column(self.text(name), overflow="fold")
+            for row in versions_page.rows(kept):
+                table.add_row(*(self.text(one_line(text)) for text in row))
+            self._console.print(table)
             if changes is found.states:
                 self.numbered(found.notes, 1)
             if len(changes) > len(kept):

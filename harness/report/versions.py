@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from harness.records import Cell
 from harness.report.changes import ALL_RUNTIMES, OF_CELL, Change, Group, numbers, of_artifact, state
 from harness.report.matrix import labels
-from harness.report.shown import NO_CELL, Notes
+from harness.report.shown import NO_CELL, Notes, one_line
 from harness.report.view import View
 from harness.tables.order import EXPORTS, QUANTS, RUNTIMES, cell_key, model_key, place
 from harness.tables.verdict import Judged
@@ -46,9 +46,9 @@ def versions(report: View) -> Versions | None:
     newest = {j.record.cell: j for j in sorted(report.judged, key=lambda j: j.record.started_at)}
     if len({cell.toolchain for cell in newest}) < 2:
         return None
-    here = {cell.toolchain for cell, j in newest.items() if not _is_missing(j)}
-    order = sorted(here, key=lambda name: (name != DEFAULT, name))
-    groups = _groups(j for cell, j in newest.items() if cell.toolchain in here)
+    missing = {cell.toolchain: text for cell, j in newest.items() if (text := _missing(j))}
+    order = sorted({cell.toolchain for cell in newest} - set(missing), key=lambda name: (name != DEFAULT, name))
+    groups = _groups(j for cell, j in newest.items() if cell.toolchain in order)
     names, notes = replace(labels(newest.values()), toolchains=False), Notes()
     states = [change for one in groups for change in state(one, order, names, notes)]
     of_cells = [change for one in groups for change in numbers(one, order, names, OF_CELL)]
@@ -56,7 +56,7 @@ def versions(report: View) -> Versions | None:
     return Versions(
         toolchains=tuple(order),
         packages=_packages(report, order),
-        absent=tuple(sorted({j.verdict.text for cell, j in newest.items() if cell.toolchain not in here})),
+        absent=tuple(missing[name] for name in sorted(missing)),
         cells=len(groups),
         same=_unchanged(groups, [*states, *of_cells], of_files),
         states=tuple(states),
@@ -65,16 +65,19 @@ def versions(report: View) -> Versions | None:
     )
 
 
-def _is_missing(j: Judged) -> bool:
-    return j.record.failure is not None and j.record.failure.reason == MISSING
+def _missing(j: Judged) -> str:
+    """Return what a cell says of its toolchain when that is not installed, else nothing."""
+    failure = j.record.failure
+    return one_line(failure.message) if failure is not None and failure.reason == MISSING else ""
 
 
 def _groups(judged: Iterable[Judged]) -> list[Group]:
-    """Return the cells that were asked for under more than one toolchain."""
+    """Return the cells that were asked for under more than one toolchain, and make sense under one at least."""
     found: dict[Cell, Group] = defaultdict(dict)
     for j in judged:
         found[replace(j.record.cell, toolchain=DEFAULT)][j.record.cell.toolchain] = j
-    return [found[cell] for cell in sorted(found, key=cell_key) if len(found[cell]) > 1]
+    groups = [found[cell] for cell in sorted(found, key=cell_key)]
+    return [g for g in groups if len(g) > 1 and any(j.record.status != "unsupported" for j in g.values())]
 
 
 def _artifacts(groups: Sequence[Group]) -> list[Group]:
