@@ -22,7 +22,7 @@ def apart(matches: Iterable[Match]) -> list[Match]:
 
 
 def rewritten(graph: Graph, matches: Iterable[Match]) -> Graph:
-    """Return a graph in which each match is what its pattern's ``rewrite`` says; of those that overlap the first one is.
+    """Return a graph in which each match is what its pattern's ``rewrite`` says; of overlapping ones the first.
 
     Tensors keep their numbers. What was computed only for nodes that are gone is gone as well.
     Raises ``ValueError`` for a match whose pattern has no rewriting.
