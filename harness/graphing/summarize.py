@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli import parser
+from harness.graphing._shown import printable
 
 if TYPE_CHECKING:
     from harness.graph.summary import Port, Summary
@@ -70,8 +71,3 @@ def port(one: Port) -> str:
     )
     scaled = "" if one.scale is None else f", scale {one.scale:.6g}, zero point {one.zero_point}"
     return f"{printable(one.name)} {one.dtype} {shape}{scaled}"
-
-
-def printable(text: str) -> str:
-    """Return ``text`` on one line, without what a terminal would obey."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

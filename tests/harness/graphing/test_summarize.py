@@ -11,7 +11,8 @@ import pytest
 from harness import cli
 from harness.graph.model import Graph, Node, Tensor
 from harness.graph.summary import Port, summarize
-from harness.graphing.summarize import lines, port, printable
+from harness.graphing._shown import printable
+from harness.graphing.summarize import lines, port
 
 
 @pytest.fixture

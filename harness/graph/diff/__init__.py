@@ -1,0 +1,1 @@
+"""What became of each operator of one graph in another: kept, fused, folded, rewritten, removed, added, unexplained."""
