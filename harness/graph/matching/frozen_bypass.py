@@ -7,8 +7,9 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.graph import graph_def as files
-from harness.graph.matching.rewrite import apart, followed, plan, result, way
+from harness.graph.matching.rewrite import apart, plan, result, way
 from harness.graph.matching.search import Match
+from harness.graph.matching.view import followed
 from harness.graph.model import Graph
 
 

@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).parent / "patterns"
 _BYTES = 64 * 1024
 _COMMUTE = frozenset({"add", "mul", "maximum", "minimum", "equal", "logicaland", "logicalor"})
 """Families of operators whose two inputs may be exchanged."""
-_KEYS = ("about", "any_of", "closed", "nodes", "outputs", "rewrite", "values")
+_KEYS = ("about", "any_of", "closed", "nodes", "outputs", "rewrite", "through", "values")
 _NODE_KEYS = ("any_order", "attributes", "dtype", "inputs", "op", "optional")
 _VALUE_KEYS = ("constant", "dtype", "number", "rank", "tolerance")
 
@@ -24,6 +24,11 @@ _VALUE_KEYS = ("constant", "dtype", "number", "rank", "tolerance")
 def shipped() -> list[str]:
     """Return the names of the patterns that come with the harness."""
     return sorted(file.stem for file in SHIPPED.glob("*.yaml"))
+
+
+def about(name: str) -> str:
+    """Return what a shipped pattern says of itself."""
+    return str(_content(SHIPPED / f"{name}.yaml").get("about", ""))
 
 
 def load(name: str) -> tuple[Pattern, ...]:
@@ -87,6 +92,7 @@ def parse(content: Mapping[str, Any], name: str, place: str) -> Pattern:
         outputs=tuple(_texts(content["outputs"], f"{place}: outputs")) if "outputs" in content
         else tuple(node.name for node in nodes if node.name not in read),
         closed=_flag(content.get("closed", True), f"{place}: closed"),
+        through=frozenset(_texts(content.get("through", []), f"{place}: through")),
     )  # fmt: skip
     if "rewrite" in content:
         pattern = replace(pattern, rewrite=_rewrite(content["rewrite"], pattern, f"{place}: rewrite"))

@@ -74,6 +74,8 @@ class Pattern:
     """Nodes whose result goes on."""
     closed: bool = True
     """Nobody outside reads what the other nodes give."""
+    through: frozenset[str] = frozenset()
+    """Operators that may stand between any two of the nodes, as often as they like, such as Identity."""
     rewrite: Rewrite | None = None
 
 

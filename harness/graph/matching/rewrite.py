@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.graph.matching.pattern import Rewrite
 from harness.graph.matching.search import Match
+from harness.graph.matching.view import followed
 from harness.graph.model import ABSENT, Graph, Node
 
 
@@ -22,7 +23,7 @@ def apart(matches: Iterable[Match]) -> list[Match]:
 
 
 def rewritten(graph: Graph, matches: Iterable[Match]) -> Graph:
-    """Return a graph in which each match is what its pattern's ``rewrite`` says; of overlapping ones the first.
+    """Return a graph in which each match is what its pattern's ``rewrite`` says; of two that overlap, the first.
 
     Tensors keep their numbers. What was computed only for nodes that are gone is gone as well.
     Raises ``ValueError`` for a match whose pattern has no rewriting.
@@ -56,15 +57,6 @@ def way(match: Match) -> int:
 def result(graph: Graph, match: Match) -> int:
     """Return the tensor that a match gives: the first output of its last node."""
     return graph.nodes[_last(match)].outputs[0]
-
-
-def followed(ways: Mapping[int, int], number: int) -> int:
-    """Return where a value comes from when several bypasses follow each other."""
-    seen: set[int] = set()
-    while number in ways and number not in seen:
-        seen.add(number)
-        number = ways[number]
-    return number
 
 
 def _last(match: Match) -> int:
