@@ -8,9 +8,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import environment, locks
+from harness import environment, locks, toolchains
 from harness.cache import default_root
 from harness.environment import Environment
+from harness.errors import Unsupported
 
 GIB = 2**30
 NEEDED_MEMORY = 6 * GIB
@@ -47,6 +48,7 @@ def report(cache_dir: Path | None = None, results_dir: Path = Path("results")) -
         *_room("results folder", results_dir, "results_dir="),
         *_packages(now),
         *_tools(),
+        *_toolchains(cache_dir),
     ]
 
 
@@ -122,4 +124,19 @@ def _tools() -> list[Line]:
     for name, hint in TOOLS.items():
         path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
         lines.append(Line(name, path or "not found", hint="" if path else hint))
+    return lines
+
+
+def _toolchains(root: Path | None) -> list[Line]:
+    """Which sets of older packages are there; none has to be."""
+    lines = []
+    for name in toolchains.names():
+        if name == toolchains.DEFAULT:
+            continue
+        try:
+            lines.append(Line(f"toolchain {name}", str(toolchains.python(name, root=root).parents[1])))
+        except Unsupported:
+            lines.append(
+                Line(f"toolchain {name}", "not installed", hint=f"for toolchain={name}: harness toolchain sync {name}")
+            )
     return lines

@@ -27,7 +27,7 @@ def test_everything_is_looked_at(tmp_path: Path) -> None:
     names = [line.name for line in report(tmp_path / "cache", tmp_path / "results")]
     assert len(names) == len(set(names))
     assert {"python", "processor", "cpu flags", "governor", "load", "memory", "cache folder", "results folder",
-            "tensorflow", "tensorflow-datasets", "dot", "node"} <= set(names)  # fmt: skip
+            "tensorflow", "tensorflow-datasets", "dot", "node", "toolchain tf215"} <= set(names)  # fmt: skip
     assert not (tmp_path / "cache").exists()
 
 

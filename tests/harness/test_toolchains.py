@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import cli, locks, provisioning, toolchains
+from harness import cli, locks, provisioning, store, toolchains
 from harness.errors import Unsupported, UserError
 
 UV = f"""#!{sys.executable}
@@ -273,9 +273,21 @@ def test_the_command_tells_mistakes(
 
 
 @pytest.mark.slow
-def test_tf215_for_real(tmp_path: Path) -> None:
+def test_tf215_is_installed_and_converts_for_real(tmp_path: Path) -> None:
     python = toolchains.sync("tf215", root=tmp_path)
     code = "import tensorflow, tf2onnx; print(tensorflow.__version__, tf2onnx.__version__)"
     done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["2.15.1", "1.16.1"]
     assert toolchains.versions("tf215", root=tmp_path).items() >= provisioning.pins(toolchains.get("tf215")).items()
+    # fmt: off
+    words = ["model=mobilenet_v2", "model.mobilenet_v2.input_size=32", "quant=int8", "export=[tflite,onnx,onnx_qdq]",
+             "runtime=[cpu,onnxruntime]", "task=photos", "measure=quick", "toolchain=[default,tf215]", "run_id=real",
+             f"results_dir={tmp_path / 'results'}", f"reports_dir={tmp_path / 'reports'}", f"cache_dir={tmp_path}"]
+    # fmt: on
+    subprocess.run([sys.executable, "-m", "harness", *words], check=True)
+    records = store.read(tmp_path / "results" / "real")
+    ran = {name: {r.cell.id.removesuffix(f"/{name}") for r in records if r.cell.toolchain == name and r.status in
+                  ("ok", "noisy")} for name in ("default", "tf215")}  # fmt: skip
+    assert len(ran["default"]) == 5, "float: three exports; int8: two"
+    assert ran["default"] == ran["tf215"]
+    assert "tensorflow | 2." in (tmp_path / "reports" / "real" / "versions.md").read_text()

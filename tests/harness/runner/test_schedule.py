@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -20,6 +21,7 @@ import pytest
 from harness import config, store, toolchains
 from harness.records import Record
 from harness.runner import schedule
+from harness.runner.pool import Pool
 from harness.runner.progress import Progress
 
 FAKES = Path(__file__).parent / "fakes"
@@ -165,6 +167,24 @@ def test_a_toolchain_converts_the_same_source_with_its_own_python(tmp_path: Path
     assert json.loads((done.folder / "environment-tf215.json").read_text())["packages"]["tensorflow"] == "2.15.1"
     assert len({(r.cell.toolchain, r.fingerprint) for r in done.records}) == 2
     assert len({r.fingerprint for r in done.records}) == 2
+
+
+def test_no_more_workers_wait_than_there_are_slots(
+    tmp_path: Path, stages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "c", "tf215", "2.15.1")
+    usual, seen = Pool.new_worker, []
+
+    def counted(pool: Pool, *, persistent: bool, **options: Any) -> Any:
+        if persistent:
+            seen.append(len(pool._idle) + len(pool._running))
+        return usual(pool, persistent=persistent, **options)
+
+    monkeypatch.setattr(Pool, "new_worker", counted)
+    more = [f"+export.{name}={{method: fault, kind: slow}}" for name in "abc"]
+    run(tmp_path, "toolchain=[default,tf215]", *more)
+    assert len(seen) >= 3, "workers of both toolchains"
+    assert max(seen) < 2, "limits.jobs is 2"
 
 
 def test_another_version_in_a_toolchain_redoes_what_is_done_there(tmp_path: Path, stages: Path) -> None:
