@@ -120,7 +120,7 @@ def help_text() -> str:
 def _wrapped(title: str, names: list[str]) -> str:
     import textwrap
 
-    return textwrap.fill(" ".join(names), 110, initial_indent=f"  {title:<8} ", subsequent_indent=" " * 11)
+    return textwrap.fill(" ".join(names), 110, initial_indent=f"  {title:<9} ", subsequent_indent=" " * 12)
 
 
 def run(overrides: Sequence[str]) -> int:

@@ -46,6 +46,8 @@ def _about(group: str, choice: str) -> str:
         shown.append(f"writes {plugins.load('exporters', content['method']).FORMAT}")
     if group == "runtime":
         shown.append(f"reads {', '.join(plugins.load('runtimes', content['method']).READS)}")
+    if group == "toolchain":
+        shown = content["wants"] or ["the environment that harness runs in"]
     line = " ".join(shown)
     return line if len(line) <= 84 else line[:83] + "…"
 
