@@ -132,7 +132,7 @@ def run(overrides: Sequence[str]) -> int:
 
 def execute(composed: object) -> int:
     """Run a composed configuration, print its tables and the path of its folder."""
-    from harness import tables
+    from harness import tables, tracking
     from harness.config import Composed
     from harness.runner import schedule
     from harness.runner.pool import cores
@@ -140,6 +140,7 @@ def execute(composed: object) -> int:
 
     assert isinstance(composed, Composed)
     tables.thresholds(composed.config.verdict)  # a mistake there is told now, not after hours
+    tracking.ready(composed.config)
     progress = Progress(slots=min(cores(), 4))
     try:
         done = schedule.run(composed, progress)
@@ -174,7 +175,7 @@ def _end_at_once(*_: object) -> NoReturn:
 
 
 def _conclude(done: object, composed: object) -> int:
-    from harness import report, tables
+    from harness import report, tables, tracking
     from harness.config import Composed
     from harness.report import terminal
     from harness.runner.schedule import Run
@@ -184,6 +185,8 @@ def _conclude(done: object, composed: object) -> int:
     out = Path(composed.config.reports_dir) / done.folder.name
     terminal.show([done.folder], verdict=done.verdict)
     pages = report.build([done.folder], out, verdict=done.verdict)
+    if line := tracking.track(composed.config, done.folder, done.records, done.verdict):
+        print(line, file=sys.stderr)
     for line in done.user_errors:
         print(f"error: {line}", file=sys.stderr)
     print(f"page: {next(p for p in pages if p.suffix == '.html')}")

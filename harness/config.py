@@ -131,6 +131,7 @@ class RunConfig:
     verdict: dict[str, Any]
     limits: LimitsConfig
     toolchain: dict[str, ToolchainConfig] = field(default_factory=lambda: {toolchains.DEFAULT: ToolchainConfig()})
+    tracker: dict[str, Any] = field(default_factory=lambda: {"method": "none"})
     threads: int | list[int] = field(default=1, metadata={"min": 1, "max": 1024})
     seed: int = field(default=0, metadata={"min": 0})
     rerun: bool = False
@@ -180,7 +181,8 @@ def check(plain: object, overrides: Sequence[str] = ()) -> RunConfig:
     variants = {axis: _variants(getattr(config, axis), group, config.plugins_dir) for axis, group in AXES.items()}
     for axis, group in AXES.items():
         for name, options in variants[axis].items():
-            _check_plugin(axis, group, name, options, config.plugins_dir, where)
+            _check_plugin(f"{axis}.{name}", group, options, config.plugins_dir, where)
+    _check_plugin("tracker", "trackers", config.tracker, config.plugins_dir, where)
     config = replace(config, quant=variants["quant"], export=variants["export"], runtime=variants["runtime"])
     for stage in config.limits.timeout_s:
         if stage not in STAGES:
@@ -238,10 +240,7 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
-def _check_plugin(
-    axis: str, group: str, name: str, options: dict[str, Any], plugins_dir: str | None, where: Any
-) -> None:
-    key = f"{axis}.{name}"
+def _check_plugin(key: str, group: str, options: dict[str, Any], plugins_dir: str | None, where: Any) -> None:
     if not isinstance(options, dict) or not isinstance(options.get("method"), str):
         raise UserError(f"{key}.method: missing{where(key)}; allowed: {', '.join(plugins.names(group, plugins_dir))}")
     try:

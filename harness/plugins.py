@@ -20,12 +20,13 @@ from typing import Any
 from harness.errors import UserError, did_you_mean
 from harness.validate import validated
 
-GROUPS = ("quantizers", "exporters", "runtimes", "metrics")
+GROUPS = ("quantizers", "exporters", "runtimes", "metrics", "trackers")
 NEEDED = {
     "quantizers": ("PACKAGES", "Options", "refuses", "quantize"),
     "exporters": ("PACKAGES", "FORMAT", "MEMORY_PER_WEIGHT_BYTE", "Options", "export"),
     "runtimes": ("PACKAGES", "READS", "Options", "open_session"),
     "metrics": ("UNITS",),
+    "trackers": ("Options", "ready", "track"),
 }
 """Group → the names that its modules hold; what they mean is in the group's ``contract.py``."""
 _HERE = Path(__file__).parent

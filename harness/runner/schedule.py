@@ -27,7 +27,7 @@ from harness.runner.progress import Progress
 from harness.store import Store
 
 AXIS_KEYS = ("model", "quant", "export", "runtime", "toolchain", "threads")
-PRIVATE_KEYS = ("run_id", "rerun", "fail_on", "results_dir", "reports_dir")
+PRIVATE_KEYS = ("run_id", "rerun", "fail_on", "results_dir", "reports_dir", "tracker")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([*(ROOT / "harness").rglob("*.py"), *(ROOT / "zoo").rglob("*.py")])
 HEAVY = {
     "tensorflow", "tf_keras", "keras", "onnx", "onnxruntime", "ai_edge_litert", "ai_edge_quantizer", "tf2onnx",
-    "sklearn",
+    "mlflow", "sklearn",
     "tensorflow_datasets", "tensorflow_model_optimization",
 }  # fmt: skip
 ONLY_IN = {
