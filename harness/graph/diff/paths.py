@@ -16,7 +16,7 @@ from harness.graph.model import Node
 
 _WHY = {
     "Identity": "it hands on what it gets",
-    "Reshape": "the shape is written in another way, the values are the same",
+    "Reshape": "only the shape is written differently",
     "Transpose": "the order of dimensions differs between the formats",
     "Cast": "the dtype is another",
     "QuantizeLinear": "the border of integer arithmetic",
@@ -218,12 +218,14 @@ def _changed(paths: Paths, a: list[int], b: list[int], fates: Fates) -> None:
     front, behind = paths.source_product(), paths.target_product()
     if a and b and (same or alike):
         _rewritten(paths, (a, b), fates, same)
-    elif front is not None and _shift_survives(does):
+    elif front is not None and (_shift_survives(does) or _kept_bias_may_hold_it(paths, (a, b))):
         _folded(paths, (a, b), fates, front, "the kernel and bias in front of it")
     elif behind is not None and _only_scale(does):
         _folded(paths, (a, b), fates, behind, "the kernel behind it")
     else:
         why = "no neighbour can have taken it" if not (a and b) else "the other graph does something else here"
+        if front is not None and any(one.shift is None for one in does):
+            why = "it may add zeros only, but its values are not in the file that is read"
         for side, nodes in ((0, a), (1, b)):
             fates.puts(side, nodes, lambda n, s=side: _unexplained(paths, s, n, why))  # type: ignore[misc]
 
@@ -238,6 +240,13 @@ def _rewritten(paths: Paths, nodes: tuple[list[int], list[int]], fates: Fates, s
 def _shift_survives(does: tuple[Affine, Affine]) -> bool:
     """Return whether a bias is there on both sides, or is known to be zero where it is not."""
     return all(one.shifts or not other.shifts or _is_zero(other) for one, other in (does, does[::-1]))
+
+
+def _kept_bias_may_hold_it(paths: Paths, rest: tuple[list[int], list[int]]) -> bool:
+    """Return whether a bias that was taken to be the same is unknown, so that it may hold what was folded."""
+    kept = [[n for n in paths.atoms(side, "affine") if n not in rest[side]] for side in (0, 1)]
+    does = [paths.does(side, kept[side]) for side in (0, 1)]
+    return all(one.shifts for one in does) and any(one.shift is None for one in does)
 
 
 def _is_zero(one: Affine) -> bool:

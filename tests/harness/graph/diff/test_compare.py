@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +279,27 @@ def test_exports_of_keras_are_explained(tiny: Path, name: str) -> None:
     found = compare(read(tiny / "model.keras"), read(tiny / name))
     assert found.counts["unexplained"] == 0
     assert found.counts["kept"] + found.counts["fused"] + found.counts["split"] >= 8
+
+
+def forget(graph: Graph, *names: str) -> Graph:
+    """Return the graph without the values of the constants that the nodes called ``names`` read."""
+    hidden = {number for node in graph.nodes if node.name in names for number in node.inputs}
+    tensors = tuple(replace(one, data=None) if n in hidden else one for n, one in enumerate(graph.tensors))
+    return replace(graph, tensors=tensors)
+
+
+def test_values_in_a_checkpoint_are_not_taken_to_be_zeros(lines: list[Any]) -> None:
+    more = swap(lines, "norm", ("bias", "Add", ["conv", FLAT], {}), ("norm", "Add", ["bias", [3.0]], {}))
+    less = swap(lines, "norm", ("norm", "Add", ["conv", [3.0]], {}))
+    found = compare(forget(build(more, ["out"]), "bias"), build(less, ["out"]))
+    (one,) = found.unexplained
+    assert (one.before, "its values are not in the file" in one.why) == (("bias",), True)
+
+
+def test_an_unknown_bias_may_hold_a_batch_norm(lines: list[Any]) -> None:
+    biased = swap(lines, "conv", ("c", "Conv", lines[0][2], {}), ("conv", "Add", ["c", FLAT], {}))
+    found = compare(forget(build(biased, ["out"]), "conv", "norm"), build(without(biased, "norm"), ["out"]))
+    assert whats(found, "folded") == ["BatchNorm → Conv2D"]
+    assert not found.unexplained
+    known = compare(build(biased, ["out"]), build(without(biased, "norm"), ["out"]))
+    assert whats(known, "unexplained") == ["BatchNorm"]

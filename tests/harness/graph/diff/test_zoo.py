@@ -57,4 +57,4 @@ def test_nothing_is_unexplained(name: str, tmp_path: Path) -> None:
         numbers = summarize(graph)
         assert (numbers.macs, numbers.kernel_parameters) == (wanted.macs, wanted.kernel_parameters)
         assert not numbers.unknown_ops
-        assert 0.98 < numbers.parameters / wanted.parameters <= 1
+        assert 0.97 < numbers.parameters / wanted.parameters <= 1
