@@ -100,3 +100,12 @@ def test_every_operator_is_in_one_step_and_steps_are_in_order(graph: Graph) -> N
     for step in found.steps:
         assert set(step.inputs) <= made
         made.update(step.outputs)
+
+
+def test_a_value_that_others_read_stays_apart_from_its_swish() -> None:
+    building = Building("saved_model")
+    out = building.conv(building.input())
+    product = building.node("Mul", out, building.node("Sigmoid", out))
+    found = flow(building.graph(building.node("MEAN", product), building.node("MaxPool", out)))
+    assert ops(found) == ["CONV_2D", "Sigmoid+Mul", "MEAN", "MaxPool"]
+    assert found.steps[1].lead.op == "Mul"

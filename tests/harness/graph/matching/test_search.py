@@ -279,3 +279,29 @@ def test_a_pattern_that_fits_everywhere_is_given_up() -> None:
     with pytest.raises(UserError, match=r"'p': it fits too often .* op, inputs, dtype") as caught:
         find(building.graph(*layer), pattern(nodes, closed=False), steps=20_000)
     assert "\n" not in str(caught.value)
+
+
+def test_two_readers_of_one_node_read_the_same_one() -> None:
+    """The sum is the rarest and is bound first, so what its two sides read is bound last."""
+    wanted = pattern({"sum": {"op": "ADD", "inputs": ["left", "right"]}, "left": {"op": "RELU", "inputs": ["top"]},
+                      "right": {"op": "TANH", "inputs": ["top"]}, "top": {"op": "ABS"}})  # fmt: skip
+    for shared in (True, False):
+        building = Building()
+        data = building.input()
+        tops = [building.node("ABS", data) for _ in range(3)]
+        left, right = building.node("RELU", tops[0]), building.node("TANH", tops[0 if shared else 1])
+        more = [building.node(op, tops[2]) for op in ("RELU", "TANH")]
+        graph = building.graph(building.node("ADD", left, right), *more)
+        assert len(find(graph, wanted)) == shared
+
+
+def test_two_nodes_of_a_pattern_are_two_nodes() -> None:
+    building = Building()
+    data = building.input()
+    one, other = building.node("RELU", data), building.node("RELU", data)
+    twice, both = building.node("ADD", one, one, name="twice"), building.node("ADD", one, other, name="both")
+    wanted = pattern(
+        {"sum": {"op": "add", "inputs": ["a", "b"]}, "a": {"op": "RELU"}, "b": {"op": "RELU"}}, closed=False
+    )
+    graph = building.graph(twice, both)
+    assert [match["sum"] for match in names(graph, find(graph, wanted))] == ["both"]
