@@ -58,14 +58,14 @@ def graph_of(body: Callable[[Any, Any], None]) -> Any:
 
 
 def dropout_tf1(tf: Any, x: Any, keep: float) -> Any:
-    """Write dropout as ``tf.nn.dropout`` of TensorFlow 1.0 to 1.12 did."""
+    """Write the form of TensorFlow 1 by hand: the TensorFlow that is installed does not."""
     keep = tf.constant(keep, name="keep_prob")
     noise = keep + tf.raw_ops.RandomUniform(shape=tf.shape(x), dtype=tf.float32) * (1.0 - tf.constant(0.0)) + 0.0
     return tf.realdiv(x, keep) * tf.floor(noise)
 
 
 def dropout_tf2(tf: Any, x: Any, rate: float) -> Any:
-    """Write dropout as TensorFlow 2.0 to 2.12 did."""
+    """Write the first form of TensorFlow 2 by hand."""
     noise = tf.raw_ops.RandomUniform(shape=tf.shape(x), dtype=tf.float32)
     return x * (1 / (1 - rate)) * tf.cast(noise >= rate, tf.float32)
 
