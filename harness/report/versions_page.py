@@ -31,7 +31,7 @@ def counted(found: Versions) -> str:
 
 def sections(found: Versions) -> list[tuple[str, Sequence[Change]]]:
     """Return the tables that there are, with their titles."""
-    both = (("Works under one, not under another", found.states), ("What came out differently", found.numbers))
+    both = (("Another verdict, or another reason", found.states), ("What came out differently", found.numbers))
     return [(title, changes) for title, changes in both if changes]
 
 
