@@ -1,0 +1,1 @@
+"""Which input and output of one model is which of another."""
