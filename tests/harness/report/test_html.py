@@ -109,6 +109,7 @@ def test_a_click_on_a_head_sorts_and_what_has_no_value_stands_last(opened: Opene
 def test_a_field_of_the_matrix_opens_its_cells(opened: Opened) -> None:
     page = opened.page
     page.locator(".matrix").get_by_role("button", name="mobilenet_v2, int16x8, tflite: fails").click()
+    page.locator("dialog").wait_for()
     text = page.locator("dialog").inner_text()
     assert "no_integer_overflow_from_quantization" in text
     assert "python -m harness repro r1 mobilenet_v2/int16x8/tflite/cpu/t1" in text
@@ -134,7 +135,7 @@ def test_the_matrix_is_walked_with_arrow_keys(opened: Opened) -> None:
     first = page.locator(".matrix tbody tr:not(.family)").nth(1).locator("td button").first.get_attribute("aria-label")
     assert label == first
     page.keyboard.press("Enter")
-    assert page.locator("dialog").is_visible()
+    page.locator("dialog").wait_for()
 
 
 def test_groups_of_columns_come_on_demand_and_go_into_the_csv(opened: Opened) -> None:
