@@ -28,6 +28,8 @@ from harness.manifests import Manifest
 from harness.records import JobResult
 from harness.scratch import Scratch
 
+ROOT_VARIABLE = "HARNESS_CACHE"
+"""Environment variable that tells a worker the cache folder of its run."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _TAKEN = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 

@@ -6,6 +6,7 @@
     ├── UserError          something the person at the keyboard can fix: one line, exit code 2
     └── StageError         something that happened to one cell: a record, and the sweep goes on
         ├── Unsupported    the combination cannot work by its nature; says why
+        ├── Crashed        a process that the stage had started died of a signal
         └── StageFailed    it should have worked and did not; carries a short reason code
 """
 
@@ -36,6 +37,10 @@ class Unsupported(StageError):
 
     def __init__(self, message: str, reason: str = "unsupported") -> None:
         super().__init__(message, reason)
+
+
+class Crashed(StageError):
+    """A process that a stage had started, such as Node, died; the stage's own process lives."""
 
 
 class StageFailed(StageError):

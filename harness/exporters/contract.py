@@ -41,7 +41,7 @@ class Exporter(Protocol):
     PACKAGES: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide the result; a new version redoes the work."""
     FORMAT: ClassVar[str]
-    """What runtimes name in ``READS``: tflite, onnx, saved_model, frozen."""
+    """What runtimes name in ``READS``: tflite, onnx, saved_model, frozen, tfjs."""
     MEMORY_PER_WEIGHT_BYTE: ClassVar[float]
     """Peak memory of an export divided by the bytes of the float weights, measured; for scheduling only."""
     # INSTEAD: dict[str, str], where a toolchain may have another package in the place of one of these

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import StageError, Unsupported, UserError
+from harness.errors import Crashed, StageError, Unsupported, UserError
 from harness.records import Failure, Stage, Status
 
 FIRST_STAGE: dict[str, Stage] = {
@@ -49,6 +49,8 @@ def from_exception(error: BaseException, stage: Stage) -> Failure:
 def _classify(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, Unsupported):
         return "unsupported", error.reason
+    if isinstance(error, Crashed):
+        return "crashed", error.reason
     if isinstance(error, StageError):
         return "failed", error.reason
     if isinstance(error, UserError):

@@ -13,6 +13,7 @@ PASSED = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH",
     "XDG_CACHE_HOME", "XDG_DATA_HOME", "KERAS_HOME", "TFDS_DATA_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "HARNESS_STAGE_PATH",
+    "NODE_EXTRA_CA_CERTS", "NPM_CONFIG_REGISTRY", "npm_config_registry",
 )  # fmt: skip
 """Variables that a worker inherits; no others, so that two runs mean the same."""
 DEFAULTS = {

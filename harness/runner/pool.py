@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import locks
-from harness.cache import Cache, Entry
+from harness.cache import ROOT_VARIABLE, Cache, Entry
 from harness.errors import StageFailed
 from harness.locks import Lock
 from harness.plan import Node
@@ -25,7 +25,7 @@ PERSISTENT = ("dataset", "source", "quantize", "export")
 """Kinds that share a long-lived worker, because importing TensorFlow takes longer than most jobs."""
 FINAL = ("failed", "unsupported")
 """Failures that would happen again: cached. A crash, a timeout or a memory kill is tried again in the next run."""
-FLEETING = ("disk_full", "file_too_large", "user_error", "no_result", "bad_result")
+FLEETING = ("disk_full", "file_too_large", "user_error", "no_result", "bad_result", "node_missing", "packages_missing")
 """Reasons of failures that are not the cell's fault or that the person at the keyboard will mend: never cached."""
 GIB = 2**30
 
@@ -253,6 +253,7 @@ class Pool:
             self.workdir / f"worker-{self._started:05}",
             memory_bytes=s.job_memory_bytes,
             file_bytes=s.file_bytes,
+            env={ROOT_VARIABLE: str(self.cache.root)},
             persistent=persistent,
             warm=warm,
         )

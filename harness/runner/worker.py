@@ -119,7 +119,7 @@ def _confine(options: argparse.Namespace) -> None:
         if os.getppid() != options.parent:
             os._exit(1)  # it died before we asked to be told
     if options.memory is not None:
-        _limit(resource.RLIMIT_AS, options.memory + ADDRESS_HEADROOM)
+        _limit(resource.RLIMIT_AS, options.memory + ADDRESS_HEADROOM, firm=False)
     sys.setrecursionlimit(CALLS_DEEP)
     if options.file is not None:
         _limit(resource.RLIMIT_FSIZE, options.file)
@@ -130,10 +130,11 @@ def _confine(options: argparse.Namespace) -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _limit(what: int, value: int) -> None:
+def _limit(what: int, value: int, *, firm: bool = True) -> None:
+    """Lower a limit; one that is not ``firm`` can be raised again for a process that is started here (Node)."""
     _, hard = resource.getrlimit(what)
     allowed = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(what, (allowed, allowed))
+    resource.setrlimit(what, (allowed, allowed if firm else hard))
 
 
 def _start_guard(life: int) -> int:
@@ -168,6 +169,7 @@ def _do(path: Path, control: int, home_log: int) -> None:
     job = codec.decode(path.read_bytes(), Job)
     reporter = PipeReporter(control, first_stage(job.kind))
     _reset_peak()
+    children = _children_rss_bytes()
     began = time.monotonic()
     try:
         _redirect(job.log)
@@ -175,7 +177,7 @@ def _do(path: Path, control: int, home_log: int) -> None:
     except Exception as error:
         result = _failed(job, reporter.current, error)
     seconds = time.monotonic() - began
-    _answer(job, replace(result, seconds=seconds, peak_rss_bytes=_peak_rss_bytes()), reporter)
+    _answer(job, replace(result, seconds=seconds, peak_rss_bytes=_peak_rss_bytes(children)), reporter)
     _flush()
     os.dup2(home_log, 1)
     os.dup2(home_log, 2)
@@ -245,13 +247,24 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak_rss_bytes() -> int:
-    """Largest resident memory since the job began, bytes; since the start of the process on odd kernels."""
+def _peak_rss_bytes(children: int) -> int:
+    """Largest resident memory since the job began, bytes; since the start of the process on odd kernels.
+
+    With that of the largest process that the job has started and seen end, where none before it (``children``) was
+    larger.
+    """
+    grown = _children_rss_bytes()
+    theirs = grown if grown > children else 0
     with contextlib.suppress(OSError):
         found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
         if found:
-            return int(found[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            return int(found[1]) * 1024 + theirs
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + theirs
+
+
+def _children_rss_bytes() -> int:
+    """Largest resident memory of any process that was started here and has ended, bytes."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
 
 if __name__ == "__main__":

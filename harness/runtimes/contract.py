@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -28,8 +29,28 @@ class TensorSpec:
     zero_point: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What a session says of itself that runs its artifact in another process: times are those of that process.
+
+    The way between the processes is no part of them.
+    """
+
+    pid: int
+    load_ms: float
+    wall: Callable[[], int]
+    """Time of all ``invoke`` so far, ns: a clock that stands still between them."""
+    cpu: Callable[[], int]
+    """CPU time of that process in them, ns."""
+    versions: Mapping[str, str]
+    """Program → version, for the record."""
+
+
 class Session(Protocol):
-    """An artifact, loaded and ready to run."""
+    """An artifact, loaded and ready to run.
+
+    One whose work is done in another process has also ``elsewhere``, an ``Elsewhere``.
+    """
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -65,7 +86,7 @@ class Runtime(Protocol):
     """The module itself: functions and constants, no class to derive from."""
 
     READS: ClassVar[tuple[str, ...]]
-    """Formats: tflite, onnx, saved_model, frozen."""
+    """Formats: tflite, onnx, saved_model, frozen, tfjs."""
     PACKAGES: ClassVar[tuple[str, ...]]
     """Distributions whose versions decide the result; a new version measures again."""
     # INSTEAD: dict[str, str], where a toolchain may have another package in the place of one of these

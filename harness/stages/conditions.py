@@ -79,10 +79,21 @@ class Reading:
     load_average: float
 
 
-def read() -> Reading:
-    """Read the counters now."""
+def read(pid: int | None = None) -> Reading:
+    """Read the counters now; switches are those of this process, or of the main thread of process ``pid``."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return Reading(ticks(), usage.ru_nivcsw, os.getloadavg()[0])
+    switches = usage.ru_nivcsw if pid is None else _involuntary_switches(pid)
+    return Reading(ticks(), switches, os.getloadavg()[0])
+
+
+def _involuntary_switches(pid: int) -> int:
+    """Return how often the main thread of a process was pushed aside; 0 where the process has gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            name, _, rest = line.partition(":")
+            if name == "nonvoluntary_ctxt_switches":
+                return int(rest)
+    return 0
 
 
 def between(before: Reading, after: Reading, cpus: list[int]) -> dict[str, Any]:

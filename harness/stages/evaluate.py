@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from harness.errors import StageFailed
 from harness.metrics import accuracy, fidelity
 from harness.records import Job, Value
-from harness.runtimes.contract import FloatArray, Session
+from harness.runtimes.contract import Elsewhere, FloatArray, Session
 from harness.stages import opening
 from harness.stages.contract import Outcome, Reporter
 
@@ -76,6 +76,9 @@ def run(job: Job, report: Reporter) -> Outcome:
     session = subject.open()
     found = Found({"batch": subject.batch})
     _coverage(session, job.options["runtime"]["method"], found)
+    elsewhere: Elsewhere | None = getattr(session, "elsewhere", None)
+    if elsewhere is not None:
+        found.details["runtime_versions"] = dict(elsewhere.versions)
     report.stage("run")
     order = sample(len(images), job.options["measure"]["max_images"])
     cap_s = float(job.options["measure"]["evaluate_cap_s"])

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.metrics.latency import Effort, timed_loop, warm_up
 from harness.records import Job
-from harness.runtimes.contract import Session
+from harness.runtimes.contract import Elsewhere, Session
 from harness.stages import conditions, opening
 from harness.stages.contract import Outcome, Reporter
 
@@ -28,7 +28,8 @@ def run(job: Job, report: Reporter) -> Outcome:
     ``details`` hold the raw ``wall_ns``, ``cpu_ns`` and ``warmup_ns``, and the conditions. ``cpu_ns`` of one
     thread is the CPU time of the process (TensorFlow computes in another thread than the caller's). With more
     threads CPU time says nothing: some wait, some spin. There it is wall time less the time that any of them
-    stood in the queue for a processor, and absent where the kernel does not count that.
+    stood in the queue for a processor, and absent where the kernel does not count that. All times of a session
+    that works in another process are taken in that one.
 
     Raises:
         StageFailed: ``damaged_artifact``.
@@ -40,6 +41,8 @@ def run(job: Job, report: Reporter) -> Outcome:
     subject = opening.subject(job)
     image = opening.images(job).take(np.arange(1))
     session, load_ms = timed(subject.open)
+    elsewhere: Elsewhere | None = getattr(session, "elsewhere", None)
+    load_ms = load_ms if elsewhere is None else elsewhere.load_ms
     session.prepare(np.repeat(image, subject.batch, axis=0))
     found = measure(session, _effort(job.options["measure"]), threads, cpus)
     details = {
@@ -65,13 +68,16 @@ def timed(call: Callable[[], Session]) -> tuple[Session, float]:
 
 def measure(session: Session, effort: Effort, threads: int, cpus: list[int]) -> dict[str, Any]:
     """First run, warm-up, timed loop; return raw times in ns and the conditions of the loop."""
-    start = time.perf_counter_ns()
+    elsewhere: Elsewhere | None = getattr(session, "elsewhere", None)
+    wall = time.perf_counter_ns if elsewhere is None else elsewhere.wall
+    start = wall()
     session.invoke()
-    first_ms = (time.perf_counter_ns() - start) / 1e6
-    warmup_ns = warm_up(session.invoke, effort)
-    before = conditions.read()
-    wall_ns, cpu_ns = _loop(session.invoke, effort, threads)
-    after = conditions.read()
+    first_ms = (wall() - start) / 1e6
+    warmup_ns = warm_up(session.invoke, effort, wall)
+    pid = None if elsewhere is None else elsewhere.pid
+    before = conditions.read(pid)
+    wall_ns, cpu_ns = _loop(session.invoke, effort, threads, elsewhere)
+    after = conditions.read(pid)
     return {
         "first_ms": first_ms,
         "warmup_ns": warmup_ns,
@@ -82,8 +88,12 @@ def measure(session: Session, effort: Effort, threads: int, cpus: list[int]) -> 
     }
 
 
-def _loop(invoke: Callable[[], None], effort: Effort, threads: int) -> tuple[list[int], list[int] | None]:
+def _loop(
+    invoke: Callable[[], None], effort: Effort, threads: int, elsewhere: Elsewhere | None
+) -> tuple[list[int], list[int] | None]:
     """Return (``wall_ns``, ``cpu_ns``); see ``run``."""
+    if elsewhere is not None:
+        return timed_loop(invoke, effort, elsewhere.wall, elsewhere.cpu)
     if threads == 1:
         return timed_loop(invoke, effort)
     with conditions.WaitClock() as waited:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import StageFailed, Unsupported, UserError
+from harness.errors import Crashed, StageFailed, Unsupported, UserError
 from harness.runner import failures
 from harness.runner.failures import from_exception, from_exit, meaningful, snake_case
 
@@ -38,6 +38,7 @@ def during(error: Exception, context: Exception, *, suppressed: bool) -> Excepti
 
 EXCEPTIONS = [
     (Unsupported("no", "int16_io"), "unsupported", "int16_io"),
+    (Crashed("Node died of SIGSEGV", "signal_11"), "crashed", "signal_11"),
     (StageFailed("no", "float_ops"), "failed", "float_ops"),
     (UserError("no"), "failed", "user_error"),
     (MemoryError(), "out_of_memory", "out_of_memory"),

@@ -172,8 +172,11 @@ def test_output_of_libraries_in_c_stays_in_the_log_of_its_job(tmp_path: Path, st
 def test_limits_are_taken_on(tmp_path: Path, stage: Any, talk: Talk) -> None:
     stage("tells", """
         import resource
-        return Outcome({name: resource.getrlimit(getattr(resource, name))[1]
-                        for name in ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CORE")}
+        limits = {name: resource.getrlimit(getattr(resource, name))
+                  for name in ("RLIMIT_AS", "RLIMIT_FSIZE", "RLIMIT_CORE")}
+        return Outcome({name: soft for name, (soft, _) in limits.items()}
+                       | {"firm": [name for name, (soft, hard) in limits.items() if soft == hard] ==
+                                  ["RLIMIT_FSIZE", "RLIMIT_CORE"]}
                        | {"cpus": len(os.sched_getaffinity(0)), "calls": sys.getrecursionlimit()})
     """)  # fmt: skip
     made, path = job(tmp_path, "tells")
@@ -183,6 +186,7 @@ def test_limits_are_taken_on(tmp_path: Path, stage: Any, talk: Talk) -> None:
     assert values["RLIMIT_AS"] == 2**30 + worker.ADDRESS_HEADROOM
     assert values["RLIMIT_FSIZE"] == 2**20
     assert (values["RLIMIT_CORE"], values["cpus"]) == (0, 1)
+    assert values["firm"]
     assert values["calls"] == worker.CALLS_DEEP
 
 
@@ -192,7 +196,22 @@ def test_a_limit_that_is_lower_already_stays(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(resource, "setrlimit", lambda what, limits: taken.append(limits))
     worker._limit(resource.RLIMIT_AS, 100)
     worker._limit(resource.RLIMIT_AS, 7)
-    assert taken == [(10, 10), (7, 7)]
+    worker._limit(resource.RLIMIT_AS, 7, firm=False)
+    assert taken == [(10, 10), (7, 7), (7, 10)]
+
+
+def test_the_peak_holds_what_a_job_has_started(tmp_path: Path, stage: Any, talk: Talk) -> None:
+    stage("starts", """
+        import subprocess
+        code = f"x = bytearray({job.options['size']}); x[::4096] = bytes(len(x[::4096]))"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        return Outcome()
+    """)  # fmt: skip
+    jobs = [job(tmp_path, "starts", f"j{n}", size=size) for n, size in enumerate((1, 300 * 2**20, 2))]
+    talk(*(path for _, path in jobs))
+    small, large, after = (result_of(made).peak_rss_bytes for made, _ in jobs)
+    assert large - small > 250 * 2**20
+    assert after < large
 
 
 def test_ctrl_c_is_not_for_workers(tmp_path: Path, stage: Any, talk: Talk) -> None:

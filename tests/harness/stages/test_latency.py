@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 
 from harness.metrics.latency import summarize
-from harness.stages import conditions, latency
+from harness.runtimes.contract import Elsewhere
+from harness.stages import conditions, latency, opening
 from harness.stages.conditions import CpuTicks
 
 
@@ -40,6 +43,41 @@ def test_one_round(toy: Any, reports: Any) -> None:
     assert {"governor", "steal_fraction", "threads", "batch", "load_ms"} <= set(details)
     values, _ = summarize([json.loads(json.dumps(details))])
     assert values["samples"] == 20
+
+
+class Apart:
+    """A session whose work another process does: two ticks of its clocks are one run."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.elsewhere = Elsewhere(
+            os.getpid(), 12.5, lambda: self.calls * 7_000, lambda: self.calls * 6_000, {"x": "1"}
+        )
+
+    def prepare(self, image: Any) -> None:
+        """Nothing."""
+
+    def invoke(self) -> None:
+        """Let the clocks move."""
+        self.calls += 1
+
+
+def test_a_session_in_another_process_takes_its_own_times(
+    toy: Any, reports: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening.Subject, "open", lambda self: Apart())
+    outcome = latency.run(toy.job("latency"), reports)
+    assert (outcome.values["load_ms"], outcome.values["first_ms"]) == (12.5, 0.007)
+    assert outcome.details["warmup_ns"] == [7_000] * 6
+    assert (outcome.details["wall_ns"], outcome.details["cpu_ns"]) == ([7_000] * 20, [6_000] * 20)
+
+
+def test_switches_of_another_process() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert conditions.read(child.pid).involuntary_switches >= 0
+    assert conditions.read(os.getpid()).involuntary_switches <= conditions.read().involuntary_switches
+    child.communicate(b"\n")
+    assert conditions.read(child.pid).involuntary_switches == 0
 
 
 def test_bounds_and_batch_come_from_the_options(toy: Any, reports: Any) -> None:

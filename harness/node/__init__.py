@@ -1,0 +1,1 @@
+"""TensorFlow.js in Node: its packages, its process, and the script that runs in it."""
