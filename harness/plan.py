@@ -79,6 +79,11 @@ class Plan:
         """All cells in order."""
         return [cell for batch in self.batches for cell in batch.cells]
 
+    @property
+    def toolchains(self) -> list[str]:
+        """All toolchains that something is done in, each once."""
+        return list(dict.fromkeys(node.toolchain for batch in self.batches for node in batch.nodes))
+
 
 def make(config: RunConfig) -> Plan:
     """Return the plan of a checked configuration."""
@@ -171,10 +176,11 @@ def _export_nodes(
     own = {"plugins_dir": config.plugins_dir}
     base = {"dataset": _dataset_id(nodes), "source": f"source/{name}"}
     quantized = _quantize_node(name, quant, q_options, config, nodes)
-    node_id = _in(toolchain, f"export/{name}/{quant}/{export}")
     needs, plugin = {**base, "quantized": quantized}, ("exporters", e_options["method"])
-    options = {"export": e_options, **own}
-    first = getattr(plugins.load(*plugin, config.plugins_dir), "STARTS_FROM", None)
+    options, exporter = {"export": e_options, **own}, plugins.load(*plugin, config.plugins_dir)
+    node_id, first = f"export/{name}/{quant}/{export}", getattr(exporter, "STARTS_FROM", None)
+    place = getattr(exporter, "TOOLCHAIN", None)
+    node_id = node_id if place else _in(toolchain, node_id)
     if first is not None:
         preset, first_options = _preset(first, config)
         needs["artifact"] = _export_nodes(name, quant, preset, q_options, first_options, toolchain, config, nodes)
@@ -182,7 +188,7 @@ def _export_nodes(
         float_options = _quants(config)[BASELINE]
         needs["artifact"] = _export_nodes(name, BASELINE, export, float_options, e_options, toolchain, config, nodes)
         options["quant"], plugin = q_options, ("quantizers", q_options["method"])
-    nodes[node_id] = Node(node_id, "export", options, needs, plugin, toolchain)
+    nodes[node_id] = Node(node_id, "export", options, needs, plugin, place or toolchain)
     return node_id
 
 
@@ -243,7 +249,7 @@ def _cells(
             own = refusal or _lacking([plugins.load("runtimes", r_options["method"], config.plugins_dir)], toolchain)
             if own is None:
                 evaluate = _in(toolchain, f"evaluate/{name}/{quant}/{export}/{runtime}")
-                nodes.setdefault(evaluate, _evaluate_node(evaluate, exported, r_options, config, nodes))
+                nodes.setdefault(evaluate, _evaluate_node(evaluate, exported, r_options, toolchain, config, nodes))
             yield PlannedCell(cell, options, exported, evaluate, own)
 
 
@@ -263,7 +269,7 @@ def _threads(config: RunConfig) -> list[int]:
 
 
 def _evaluate_node(
-    node_id: str, exported: str, r_options: dict[str, Any], config: RunConfig, nodes: dict[str, Node]
+    node_id: str, exported: str, r_options: dict[str, Any], toolchain: str, config: RunConfig, nodes: dict[str, Node]
 ) -> Node:
     """Fidelity and accuracy do not depend on the threads of the cell: one job for all of them."""
     source = next(node.id for node in nodes.values() if node.kind == "source")
@@ -273,4 +279,4 @@ def _evaluate_node(
     group, method = nodes[exported].plugin or ("", "")
     if group == "exporters" and hasattr(plugins.load(group, method, config.plugins_dir), "STARTS_FROM"):
         needs["converted_from"] = nodes[exported].needs["artifact"]
-    return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]), nodes[exported].toolchain)
+    return Node(node_id, "evaluate", options, needs, ("runtimes", r_options["method"]), toolchain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -33,6 +33,8 @@ class Artifact:
     """File or folder name inside ``out``."""
     values: dict[str, Value]
     """Columns that only the exporter knows, such as ``opset``; ``form`` says what the file really holds."""
+    details: dict[str, Any] = field(default_factory=dict)
+    """For the record, too large for a column: ``signature_map`` (name → tensor, for inputs and outputs)."""
 
 
 class Exporter(Protocol):
@@ -46,6 +48,7 @@ class Exporter(Protocol):
     """Peak memory of an export divided by the bytes of the float weights, measured; for scheduling only."""
     # INSTEAD: dict[str, str], where a toolchain may have another package in the place of one of these
     # STARTS_FROM: str, where it converts what another export method has made of the same model: ``Model.artifact``
+    # TOOLCHAIN: str, where it works in one toolchain only, whatever that of the cell
     Options: ClassVar[type]
     """Dataclass of what a preset in ``conf/export`` may set."""
 

@@ -8,7 +8,8 @@
     float activations and 8-bit weights (dynamic range): the kernel quantizes the activations on the fly,
     multiplies in int8 and gives float again. Scales, bias and activation function are float.
 ``float``
-    float activations. Weights may be stored smaller: float16 constants behind a DEQUANTIZE do not change it.
+    float activations. Weights may be stored smaller: float16 constants behind a DEQUANTIZE do not change it, and
+    TensorFlow.js unpacks whatever it loads to float32.
 ``other``
     integers that are no quantized activations, such as the arithmetic of shapes.
 ``none``
@@ -53,7 +54,7 @@ def _of_product(graph: Graph, node: Node) -> Arithmetic:
     if data is None or weight is None:
         return "other"
     if data.dtype in FLOATS:
-        return "hybrid" if weight.dtype in BYTES else "float"
+        return "hybrid" if weight.dtype in BYTES and graph.format != "tfjs" else "float"
     if weight.dtype in BYTES and data.dtype in (*BYTES, "int16"):
         return "int16" if data.dtype == "int16" else "int8"
     return _of_dtypes({data.dtype, weight.dtype})

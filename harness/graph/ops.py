@@ -89,6 +89,7 @@ MAC_OPS: dict[str, MacOp] = {
     "Conv3D": MacOp("conv", kernel=_OUT_LAST),
     "_FusedConv2D": MacOp("conv", kernel=_OUT_LAST),
     "DepthwiseConv2dNative": MacOp("conv", kernel=(0, 2)),  # (h, w, in, multiplier)
+    "FusedDepthwiseConv2dNative": MacOp("conv", kernel=(0, 2)),  # of TensorFlow.js
     "Conv2DBackpropInput": MacOp("scatter", data=2, bias=3, kernel=_OUT_LAST),  # (h, w, out, in)
     "_FusedMatMul": MacOp("matmul"),
     "BatchMatMul": MacOp("matmul"),

@@ -187,7 +187,8 @@ def _outputs(raw: Any) -> list[tuple[str, str]]:
 
     definition = op_def_registry.get(raw.op)
     if definition is None:
-        return [("output:0", "unknown")]
+        kind = raw.attr["T"].type if _known(raw.op) and "T" in raw.attr else 0
+        return [("output:0", dtype_name(kind) if kind else "unknown")]
     found: list[tuple[str, str]] = []
     for argument in definition.output_arg:
         if argument.type_list_attr:

@@ -53,13 +53,14 @@ class Weight:
 
 
 def read(path: Path) -> Graph:
-    """Return the graph of the model.json at ``path``, the sizes of its shards checked.
+    """Return the graph of the model.json at ``path``, or in that folder, the sizes of its shards checked.
 
     Raises:
         StageFailed: ``broken_file``.
     """
     from google.protobuf import json_format  # type: ignore[import-untyped]
 
+    path = path / "model.json" if path.is_dir() else path
     try:
         model = _model(path)
         weights = _weights(model.get("weightsManifest", []), path.parent)

@@ -72,7 +72,9 @@ class Keys:
         methods = {axis: planned.options[axis]["method"] for axis in ("quant", "export", "runtime")}
         groups = {"quant": "quantizers", "export": "exporters", "runtime": "runtimes"}
         kinds = {"quant": "quantize", "export": "export", "runtime": "evaluate"}
-        place = {"quant": DEFAULT, "export": planned.cell.toolchain, "runtime": planned.cell.toolchain}
+        own = planned.cell.toolchain
+        exporter = plugins.load("exporters", methods["export"], self.plugins_dir)
+        place = {"quant": DEFAULT, "export": getattr(exporter, "TOOLCHAIN", own), "runtime": own}
         parts = [self._versions(kinds[a], (groups[a], m), place[a]) for a, m in methods.items()]
         parts += [self._versions(kind, None) for kind in ("dataset", "source", "latency")]
         return codec.digest({

@@ -49,7 +49,7 @@ def run(composed: Composed, progress: Progress) -> Run:
     if not made.cells:
         raise UserError("nothing to run: no chosen runtime reads what the chosen exporters write; "
                         "`harness list` shows what reads what")  # fmt: skip
-    found = tools.resolve(config.toolchain, _cache_root(config))
+    found = tools.resolve([*config.toolchain, *made.toolchains], _cache_root(config))
     here = found[toolchains.DEFAULT]
     with open_run(config, made.digest) as (store, state):
         keys = Keys(here.fingerprint, config.plugins_dir, state.get("nonce", ""), found)

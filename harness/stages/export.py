@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from harness import files, plugins
@@ -25,7 +26,8 @@ def run(job: Job, report: Reporter) -> Outcome:
              "outputs": [o["name"] for o in model.info["outputs"]]}  # fmt: skip
     (out / "artifact.json").write_text(json.dumps(about, indent=1))
     report.stage("audit")
-    return _audited(out, artifact.file, fmt, model, values)
+    audited = _audited(out, artifact.file, fmt, model, values)
+    return replace(audited, details=artifact.details | audited.details)
 
 
 def _made(job: Job, model: Model, out: Path) -> tuple[Artifact, str]:

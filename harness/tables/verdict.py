@@ -16,6 +16,8 @@ from harness.validate import validated
 VerdictName = Literal["clean", "degraded", "fails", "n/a"]
 RANK: tuple[VerdictName, ...] = ("n/a", "clean", "degraded", "fails")
 """From nothing to say to worst."""
+FLOAT, FLOAT_STORAGE = "none", "float32"
+"""The scheme of a float model, and how it is stored unless an exporter says otherwise."""
 _CLAIMS = ("int8_mac_share", "float_ops")
 """What a selective artifact, with ops denied on purpose, does not claim."""
 
@@ -94,9 +96,15 @@ def _read(name: str) -> object:
 
 
 def scheme(record: Record) -> str:
-    """Return what a cell claims to be: the scheme of its quantizer, else the name of its preset."""
+    """Return what a cell claims to be: the scheme of its quantizer, else the name of its preset.
+
+    A float model whose exporter stores weights in fewer bits claims what that is called (TensorFlow.js: ``uint8``).
+    """
     own = _quant_options(record).get("scheme")
-    return own if isinstance(own, str) else record.cell.quant.partition("@")[0]
+    name = own if isinstance(own, str) else record.cell.quant.partition("@")[0]
+    export = record.options.get("export")
+    storage = export.get("storage", FLOAT_STORAGE) if isinstance(export, dict) else FLOAT_STORAGE
+    return str(storage) if name == FLOAT and storage != FLOAT_STORAGE else name
 
 
 def judge(

@@ -174,3 +174,24 @@ def test_a_pruning_that_nobody_chose_is_done_all_the_same() -> None:
     assert before.id.startswith("quantize/mobilenet_v2/prune_int8~")
     assert before.options["quant"]["sparsity"] == 0.8
     assert before.options["quant"]["then"] == "float"
+
+
+def test_an_exporter_with_a_toolchain_of_its_own_works_there_and_its_artifact_runs_with_the_others() -> None:
+    chosen = config.compose(["quant=none", "export=[tfjs,frozen_graph]", "toolchain=[default,tf215]"]).config
+    made = plan.make(chosen)
+    (batch,) = made.batches
+    placed = {node.id: node.toolchain for node in batch.nodes}
+    assert placed["export/mobilenet_v2/none/tfjs"] == "tfjs"
+    assert placed["evaluate/mobilenet_v2/none/tfjs/tfjs_wasm"] == "default"
+    assert placed["export/mobilenet_v2/none/frozen_graph/tf215"] == "tf215"
+    assert sorted(made.toolchains) == ["default", "tf215", "tfjs"]
+    refused = {p.cell.id: p.refusal for p in made.cells if p.refusal is not None}
+    assert [one.reason for one in refused.values()] == ["toolchain_lacks"]
+    assert list(refused) == ["mobilenet_v2/none/tfjs/tfjs_wasm/t1/tf215"]
+
+
+def test_each_storage_is_an_export_of_its_own() -> None:
+    chosen = config.compose(["quant=none", "export=tfjs", "export.tfjs.storage=[float32,uint8]"]).config
+    assert [cell.cell.export for cell in plan.make(chosen).cells] == ["tfjs@storage=float32", "tfjs@storage=uint8"]
+    nodes = {node.id for node in plan.make(chosen).batches[0].nodes if node.kind == "export"}
+    assert len(nodes) == 2

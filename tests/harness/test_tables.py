@@ -231,6 +231,18 @@ def test_the_scheme_is_that_of_the_options_not_the_name_of_the_preset() -> None:
     assert tables.judge(replace(record, options={})).text == "clean for my_preset"
 
 
+@pytest.mark.parametrize(
+    ("quant", "storage", "cosine", "text"),
+    [("none", "float32", 0.9995, "cosine"), ("none", "uint16", 0.9995, "clean for uint16"),
+     ("none", "uint8", 0.995, "clean for uint8"), ("none", "float16", 0.995, "cosine"),
+     ("prune", "uint8", 0.5, "clean for prune")],
+)  # fmt: skip
+def test_weights_in_fewer_bits_are_judged_as_what_they_are(quant: str, storage: str, cosine: float, text: str) -> None:
+    record = made(quant, cosine=cosine, sqnr_db=50.0)
+    stored = replace(record, options=record.options | {"export": {"method": "tfjs", "storage": storage}})
+    assert tables.judge(stored).text.startswith(text)
+
+
 def test_a_selective_artifact_may_keep_the_float_ops_it_was_told_to_keep() -> None:
     record = made(float_ops=2, int8_mac_share=0.8)
     chosen = replace(record, options={"quant": {"scheme": "int8", "deny_ops": ["SOFTMAX"]}})
@@ -304,7 +316,8 @@ def test_every_scheme_of_the_presets_has_thresholds_of_its_own() -> None:
     presets = (yaml.safe_load(file.read_text()) for file in (conf_dir() / "quant").glob("*.yaml"))
     named = zip((file.stem for file in (conf_dir() / "quant").glob("*.yaml")), presets, strict=True)
     schemes = {options.get("scheme", name) for name, options in named if "method" in options}
-    assert {*schemes, "default"} == set(tables.thresholds().schemes)
+    stored = {"uint8", "uint16"}  # what export.tfjs.storage makes of a float model; float16 is a scheme already
+    assert {*schemes, *stored, "default"} == set(tables.thresholds().schemes)
 
 
 # --- order

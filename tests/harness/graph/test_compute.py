@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.graph.compute import arithmetic, is_float_compute
@@ -40,6 +42,11 @@ def test_arithmetic_of_one_node(op: str, dtypes: list[str], output: str, expecte
     graph = graph_of(op, dtypes, output)
     assert arithmetic(graph, graph.nodes[0]) == expected
     assert is_float_compute(graph, graph.nodes[0]) == (expected in ("float", "hybrid"))
+
+
+def test_what_tensorflow_js_loads_is_float() -> None:
+    graph = replace(graph_of("Conv2D", ["float32", "uint8"], "float32"), format="tfjs")
+    assert arithmetic(graph, graph.nodes[0]) == "float"
 
 
 def qdq(*, weight: str = "int8", tail: tuple[str, ...] = ("QuantizeLinear",), extra_output: bool = False) -> Graph:

@@ -54,11 +54,26 @@ def test_it_is_the_graph_that_it_was_made_of(tiny: Path, tmp_path: Path) -> None
     assert after.format == "tfjs"
     assert [node.op for node in after.nodes] == [node.op for node in before.nodes]
     assert sum(macs.count(after, node) or 0 for node in after.nodes) == 101_952
+    assert read(tmp_path, "tfjs").nodes == after.nodes
     assert list(after.outputs) == [f"own_{name}" for name in before.outputs]
     constants = {one.name: one for one in before.tensors if one.constant}
     for one in after.tensors:
         if one.constant:
             assert np.array_equal(one.data, constants[one.name].data)  # also across the borders of shards
+
+
+def test_a_fused_depthwise_convolution_counts_and_has_a_dtype(tiny: Path, tmp_path: Path) -> None:
+    def change(found: Any, weights: list[Any]) -> None:
+        for node in found.node:
+            if node.op == "DepthwiseConv2dNative":
+                node.op = "FusedDepthwiseConv2dNative"
+
+    graph = read(write(tiny / "frozen.pb", tmp_path, change=change))
+    fused = [node for node in graph.nodes if node.op == "FusedDepthwiseConv2dNative"]
+    assert fused
+    assert {graph.tensors[node.outputs[0]].dtype for node in fused} == {"float32"}
+    assert sum(macs.count(graph, node) or 0 for node in graph.nodes) == 101_952
+    assert not any(node.custom for node in fused)
 
 
 def test_quantized_weights_have_a_scale(tiny: Path, tmp_path: Path) -> None:

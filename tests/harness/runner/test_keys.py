@@ -140,3 +140,10 @@ def test_a_folder_is_all_files_below_it(tmp_path: Path) -> None:
 def test_every_cell_of_a_plan_has_a_key_of_its_own() -> None:
     cells = plan.make(config.compose(["quant=all", "threads=[1,2]"]).config).cells
     assert len({KEYS.cell(cell) for cell in cells}) == len(cells)
+
+
+def test_a_cell_depends_on_what_is_in_the_toolchain_of_its_exporter() -> None:
+    (planned,) = plan.make(config.compose(["quant=none", "export=tfjs"]).config).cells
+    here = environment.current()
+    keys = [Keys("machine", tools={"tfjs": Tools("python", here, {"tensorflowjs": v})}) for v in ("4.22.0", "4.23.0")]
+    assert keys[0].cell(planned) != keys[1].cell(planned)

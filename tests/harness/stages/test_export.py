@@ -33,7 +33,7 @@ class Options:
 def export(model, options, out):
     (out / "seen").write_text(repr((model.saved_model.parent.name, model.recipe, str(model.calibration))))
     shutil.copy(options.file, out / "model.tflite")
-    return Artifact("model.tflite", {"opset": 7})
+    return Artifact("model.tflite", {"opset": 7}, {"signature_map": {"outputs": {"map": "Identity:0"}}})
 """
 
 
@@ -117,6 +117,8 @@ def test_the_artifact_is_described_as_it_is(bench: Bench) -> None:
     assert found.values["convert_s"] >= 0
     about = json.loads((bench.root / "out/artifact.json").read_text())
     assert about == {"format": "tflite", "file": "model.tflite", "input": "image", "outputs": ["map"]}
+    assert found.details["signature_map"] == {"outputs": {"map": "Identity:0"}}
+    assert found.details["weights_bytes"]
     assert bench.stages == ["export", "audit"]
 
 
