@@ -7,6 +7,9 @@ the model unpacks them to float32 and computes in that.
 from __future__ import annotations
 
 import json
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,10 +21,10 @@ from harness.records import Value
 PACKAGES: tuple[str, ...] = ("tensorflowjs", "tensorflow", "numpy")
 TOOLCHAIN = "tfjs"
 FORMAT = "tfjs"
-MEMORY_PER_WEIGHT_BYTE = 8.0
+MEMORY_PER_WEIGHT_BYTE = 20.0
 Names = dict[str, dict[str, str]]
 """``inputs`` and ``outputs``: name in the signature → tensor."""
-_FOLDER = "tfjs"
+_FOLDER, _ONEDNN = "tfjs", "TF_ENABLE_ONEDNN_OPTS"
 
 
 @dataclass
@@ -36,17 +39,13 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
 
     Raises:
         Unsupported: ``no_such_form``.
-        StageFailed: ``lost_names``.
+        StageFailed: ``lost_names``; ``onednn_on``, see ``_converter``.
         ValueError: the converter's, for operators that TensorFlow.js does not have.
     """
     if model.recipe["scheme"] != "none" and "saved_model" not in model.recipe:
         raise Unsupported(f"{model.recipe['scheme']} has no form in TensorFlow.js", "no_such_form")
-    from tensorflowjs.converters import convert_tf_saved_model  # type: ignore[import-not-found]
-
     stored_as = None if options.storage == "float32" else {options.storage: True}
-    convert_tf_saved_model(
-        str(model.saved_model), str(out / _FOLDER), quantization_dtype_map=stored_as, strip_debug_ops=True
-    )
+    _converter()(str(model.saved_model), str(out / _FOLDER), quantization_dtype_map=stored_as, strip_debug_ops=True)
     names = tensors(model.saved_model)
     _require(names, model.info)
     _name_ports(out / _FOLDER / "model.json", names)
@@ -56,6 +55,24 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
     return Artifact(_FOLDER, values, {"signature_map": names})
 
 
+def _converter() -> Callable[..., None]:
+    """Return Google's converter, with TensorFlow imported without oneDNN.
+
+    With it Grappler fuses what TensorFlow.js does not have: a batch norm with its ReLU (DenseNet, ResNetV2: the
+    converter refuses its own result), a hard-swish into a convolution (MobileNetV3: the wasm backend refuses it).
+
+    Raises:
+        StageFailed: ``onednn_on``: another job of this process has imported TensorFlow already.
+    """
+    if "tensorflow" in sys.modules and os.environ.get(_ONEDNN) != "0":
+        raise StageFailed("in this process TensorFlow already runs with oneDNN; the next run converts it", "onednn_on")
+    os.environ[_ONEDNN] = "0"
+    from tensorflowjs.converters import convert_tf_saved_model  # type: ignore[import-not-found]
+
+    found: Callable[..., None] = convert_tf_saved_model
+    return found
+
+
 def tensors(saved_model: Path) -> Names:
     """Return which tensor each name of the signature stands for, as in ``boxes``: ``Identity_1:0``."""
     import tensorflow as tf
@@ -63,7 +80,8 @@ def tensors(saved_model: Path) -> Names:
     loaded = tf.saved_model.load(str(saved_model))
     function = loaded.signatures["serving_default"]
     _, keywords = function.structured_input_signature
-    images = [one.name for one in function.inputs if one.dtype != tf.resource]
+    given = len(function.inputs) - len(function.captured_inputs)  # what it holds itself stands at the end
+    images = [one.name for one in function.inputs[:given]]
     results = [one.name for one in function.outputs]
     # TensorFlow flattens a dict in the order of its sorted keys
     return {

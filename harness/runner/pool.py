@@ -25,7 +25,8 @@ PERSISTENT = ("dataset", "source", "quantize", "export")
 """Kinds that share a long-lived worker, because importing TensorFlow takes longer than most jobs."""
 FINAL = ("failed", "unsupported")
 """Failures that would happen again: cached. A crash, a timeout or a memory kill is tried again in the next run."""
-FLEETING = ("disk_full", "file_too_large", "user_error", "no_result", "bad_result", "node_missing", "packages_missing")
+FLEETING = ("disk_full", "file_too_large", "user_error", "no_result", "bad_result", "node_missing", "packages_missing",
+            "onednn_on")  # fmt: skip
 """Reasons of failures that are not the cell's fault or that the person at the keyboard will mend: never cached."""
 GIB = 2**30
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,9 @@ WRITTEN = {
 """As Google's converter does: ``about`` and ``where/xy`` have one shape."""
 STORAGES = {"float32": 4, "float16": 2, "uint16": 2, "uint8": 1}
 """Storage → bytes of a weight."""
+TOY = {"total": [6.0], "sum": [6.0], "twice": [12.0], "whole": [0.0, 1.0, 2.0, 3.0],
+       "normed": [0.0, 1.0, 2.0, 3.0], "swish": [4 / 6, 10 / 6, 3.0, 4.0]}  # fmt: skip
+"""Outputs of ``toy`` for the image 0, 1, 2, 3."""
 OWN_CACHE = cache.default_root()
 """That of whoever runs the tests: each test has another."""
 
@@ -53,6 +57,7 @@ def converter(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     module = ModuleType("tensorflowjs.converters")
     module.convert_tf_saved_model = convert  # type: ignore[attr-defined]
     module.signature = signature  # type: ignore[attr-defined]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     monkeypatch.setattr(exporter, "tensors", lambda folder: json.loads(json.dumps(NAMES)))
     monkeypatch.setitem(sys.modules, "tensorflowjs", ModuleType("tensorflowjs"))
     monkeypatch.setitem(sys.modules, "tensorflowjs.converters", module)
@@ -111,6 +116,17 @@ def test_the_source_says_which_tensor_a_name_is(lab: Any) -> None:
     assert len(set(found["outputs"].values())) == 3
 
 
+def test_tensorflow_may_not_run_with_onednn(converter: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    monkeypatch.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
+    with pytest.raises(StageFailed) as caught:
+        exporter.export(model(), exporter.Options(), tmp_path)
+    assert caught.value.reason == "onednn_on"
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    assert exporter.export(model(), exporter.Options(), tmp_path).file == "tfjs"
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "0"
+
+
 def test_a_scheme_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="int8") as caught:
         exporter.export(model("int8"), exporter.Options(), tmp_path)
@@ -145,15 +161,26 @@ for saved_model, out, info, storage in json.loads(sys.argv[1]):
 
 
 def toy(folder: Path) -> dict[str, Any]:
-    """Save a model whose outputs are one tensor, feed each other, or are the image; return what its source says."""
+    """Save a model whose outputs are one tensor, feed each other, or are the image; return what its source says.
+
+    With what Grappler fuses for oneDNN, and a constant that the function has captured.
+    """
     import tensorflow as tf
+
+    ones, held = tf.ones([1]), tf.constant([2.0])
 
     def call(image: Any) -> dict[str, Any]:
         total = tf.reduce_sum(image, [1, 2])
-        return {"total": total, "sum": total, "twice": total * 2, "whole": image}
+        normed, *_ = tf.compat.v1.nn.fused_batch_norm(
+            image, ones, ones, mean=ones, variance=ones, epsilon=0.0, is_training=False
+        )
+        swish = tf.nn.conv2d(image, tf.ones([1, 1, 1, 1]), 1, "SAME") + ones
+        swish = swish * tf.nn.relu6(swish + 3.0) * (1.0 / 6.0)
+        return {"total": total, "sum": total, "twice": total * held, "whole": image,
+                "normed": tf.nn.relu(normed), "swish": swish}  # fmt: skip
 
     saved_model.save(network.Network(call, [], (2, 2, 1)), folder)
-    return {"input": {"name": "image"}, "outputs": [{"name": name} for name in ("total", "sum", "twice", "whole")]}
+    return {"input": {"name": "image"}, "outputs": [{"name": name} for name in TOY]}
 
 
 @pytest.mark.slow
@@ -169,8 +196,9 @@ def test_every_storage_for_real(
     subprocess.run([str(python), "-c", CODE, json.dumps(work)], check=True, env=env)
     session = runtime.open_session(tmp_path / "toy/tfjs", runtime.Options(), 1)
     values = session.run(np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1))
-    assert {name: value.ravel().tolist() for name, value in values.items()} == {
-        "total": [6.0], "sum": [6.0], "twice": [12.0], "whole": [0.0, 1.0, 2.0, 3.0]}  # fmt: skip
+    assert set(values) == set(TOY)
+    for name, wanted in TOY.items():
+        np.testing.assert_allclose(values[name].ravel(), wanted, atol=1e-5)
     saved = audit.measure(lab.root / "saved_model", "saved_model")
     for storage, width in STORAGES.items():
         folder = tmp_path / storage / "tfjs"
