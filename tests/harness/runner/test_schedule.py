@@ -169,6 +169,25 @@ def test_a_toolchain_converts_the_same_source_with_its_own_python(tmp_path: Path
     assert len({r.fingerprint for r in done.records}) == 2
 
 
+def test_an_exporter_with_a_toolchain_of_its_own_waits_for_it(tmp_path: Path, stages: Path) -> None:
+    more = ["export=[tflite,tfjs]", "runtime=[cpu,tfjs_wasm]"]
+    done = run(tmp_path, *more)
+    found = {r.cell.export: r for r in done.records}
+    assert {name: r.status for name, r in found.items()} == {"tflite": "ok", "tfjs": "unsupported"}
+    failure = found["tfjs"].failure
+    assert failure is not None
+    assert (failure.stage, failure.reason) == ("export", "toolchain_missing")
+    assert "`harness toolchain sync tfjs`" in failure.message
+    folder = install(tmp_path / "c", "tfjs", "2.19.0")
+    again = {r.cell.export: r for r in run(tmp_path, *more).records}
+    assert {r.status for r in again.values()} == {"ok"}
+    made, ran = again["tfjs"].logs["export"], again["tfjs"].logs["evaluate"]
+    newest = tmp_path / "results" / again["tfjs"].run
+    assert str(folder) in (newest / made).read_text()
+    assert str(folder) not in (newest / ran).read_text()
+    assert again["tfjs"].cell.toolchain == "default"
+
+
 def test_no_more_workers_wait_than_there_are_slots(
     tmp_path: Path, stages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

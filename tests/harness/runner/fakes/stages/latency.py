@@ -14,7 +14,7 @@ NS = {"cpu": 4_000_000, "xnnpack": 1_000_000}
 def run(job, report):  # type: ignore[no-untyped-def]
     report.stage("latency")
     note(job)
-    each = NS["xnnpack" if job.options["runtime"]["delegate"] == "xnnpack" else "cpu"]
+    each = NS["xnnpack" if job.options["runtime"].get("delegate") == "xnnpack" else "cpu"]
     wall = [each] * 300
     details = {"wall_ns": wall, "cpu_ns": wall, "warmup_ns": wall[:5], "load_ms": 1.0, "first_ms": 2.0,
                "round": job.options["round"]}  # fmt: skip
