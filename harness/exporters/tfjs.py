@@ -7,13 +7,11 @@ the model unpacks them to float32 and computes in that.
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from harness import to_tfjs
 from harness.errors import StageFailed, Unsupported
 from harness.exporters.contract import Artifact, Model
 from harness.records import Value
@@ -24,7 +22,7 @@ FORMAT = "tfjs"
 MEMORY_PER_WEIGHT_BYTE = 20.0
 Names = dict[str, dict[str, str]]
 """``inputs`` and ``outputs``: name in the signature → tensor."""
-_FOLDER, _ONEDNN = "tfjs", "TF_ENABLE_ONEDNN_OPTS"
+_FOLDER = "tfjs"
 
 
 @dataclass
@@ -39,38 +37,19 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
 
     Raises:
         Unsupported: ``no_such_form``.
-        StageFailed: ``lost_names``; ``onednn_on``, see ``_converter``.
+        StageFailed: ``lost_names``; ``onednn_on``, see ``to_tfjs``.
         ValueError: the converter's, for operators that TensorFlow.js does not have.
     """
     if model.recipe["scheme"] != "none" and "saved_model" not in model.recipe:
         raise Unsupported(f"{model.recipe['scheme']} has no form in TensorFlow.js", "no_such_form")
-    stored_as = None if options.storage == "float32" else {options.storage: True}
-    _converter()(str(model.saved_model), str(out / _FOLDER), quantization_dtype_map=stored_as, strip_debug_ops=True)
+    to_tfjs.convert(model.saved_model, out / _FOLDER, options.storage)
     names = tensors(model.saved_model)
     _require(names, model.info)
     _name_ports(out / _FOLDER / "model.json", names)
     values: dict[str, Value] = {}
-    if stored_as is not None:
+    if options.storage != "float32":
         values["form"] = f"weights stored as {options.storage}, unpacked to float32 when they are loaded"
     return Artifact(_FOLDER, values, {"signature_map": names})
-
-
-def _converter() -> Callable[..., None]:
-    """Return Google's converter, with TensorFlow imported without oneDNN.
-
-    With it Grappler fuses what TensorFlow.js does not have: a batch norm with its ReLU (DenseNet, ResNetV2: the
-    converter refuses its own result), a hard-swish into a convolution (MobileNetV3: the wasm backend refuses it).
-
-    Raises:
-        StageFailed: ``onednn_on``: another job of this process has imported TensorFlow already.
-    """
-    if "tensorflow" in sys.modules and os.environ.get(_ONEDNN) != "0":
-        raise StageFailed("in this process TensorFlow already runs with oneDNN; the next run converts it", "onednn_on")
-    os.environ[_ONEDNN] = "0"
-    from tensorflowjs.converters import convert_tf_saved_model  # type: ignore[import-not-found]
-
-    found: Callable[..., None] = convert_tf_saved_model
-    return found
 
 
 def tensors(saved_model: Path) -> Names:
