@@ -7,7 +7,7 @@ regression that it was, marked *unconfirmed*: to lose an artifact must not hide 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -133,19 +133,38 @@ def _judged(one: Finding, suspect: _Suspect | None, limits: Regression) -> Findi
     return replace(one, grade=grade, text=f"{one.text}; {verdict.text}", again=verdict.outcome)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What pairs of a second measurement say; ratios are candidate ÷ base."""
+
+    ratio: float
+    low: float | None
+    """95 % interval over pairs; None with a single one."""
+    high: float | None
+    slower: bool
+
+
+def again_slower(pairs: Sequence[tuple[Round, Round]], limits: Regression) -> Again:
+    """Judge pairs of base and candidate: slower by the threshold again, and slower at all beyond doubt.
+
+    Raises:
+        ValueError: no pairs.
+    """
+    base, cand = ([pair[side] for pair in pairs] for side in (0, 1))
+    ratio, low, high = latency.paired_ratio(cand, base)
+    return Again(ratio, low, high, ratio >= 1 + limits.latency and low is not None and low > 1)
+
+
 def _verdict(suspect: _Suspect, limits: Regression) -> _Verdict:
-    """Confirmed is what is slower by the threshold again, and slower at all beyond doubt."""
     count = len(suspect.rounds)
     if suspect.trouble:
         return _Verdict("unconfirmed", f"unconfirmed: {suspect.trouble}")
     if count < FEWEST:
         return _Verdict("unconfirmed", f"unconfirmed: only {count} pairs ran undisturbed")
-    base, cand = ([each[side] for each in suspect.rounds] for side in (0, 1))
-    ratio, low, high = latency.paired_ratio(cand, base)
-    slower = ratio >= 1 + limits.latency and low is not None and low > 1
-    span = "" if low is None or high is None else f" ({times(low)} … {times(high)})"
-    said = f"{times(ratio)}{span} in {count} pairs measured in turn"
-    if slower:
+    found = again_slower(suspect.rounds, limits)
+    span = "" if found.low is None or found.high is None else f" ({times(found.low)} … {times(found.high)})"
+    said = f"{times(found.ratio)}{span} in {count} pairs measured in turn"
+    if found.slower:
         return _Verdict("confirmed", f"confirmed: {said}")
     same = "; both are the same file" if _same_file(suspect.pair) else ""
     return _Verdict("refuted", f"not confirmed: {said}{same}")

@@ -18,7 +18,7 @@ class Watch:
     """Runs before that it takes to judge a latency at all."""
     latency: float = field(default=0.05, metadata={"min": 0.0})
     """Share above that median from which a run stands out …"""
-    spreads: float = field(default=2.4, metadata={"min": 0.0})
+    spreads: float = field(default=2.3, metadata={"min": 0.0})
     """… or so many robust standard deviations, where these are more, …"""
     spread_window: int = field(default=42, metadata={"min": 3, "max": 1000})
     """… estimated from so many runs before: a spread needs more of them than a median does."""

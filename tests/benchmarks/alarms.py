@@ -4,7 +4,7 @@
     python -m tests.benchmarks.alarms --quick
 
 Only the latencies are made up. What judges them is ``harness.history``, and what a second measurement says of them is
-``harness.compare``, with the thresholds of ``conf/verdict/default.yaml``.
+``harness.compare.confirm``, with the thresholds of ``conf/verdict/default.yaml``.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.compare import latency
-from harness.compare.correction import adjusted
-from harness.compare.rounds import Measured
+from harness.compare.confirm import again_slower
 from harness.history.changes import changes
 from harness.history.drift import drift
 from harness.history.level import standing
 from harness.history.tracks import Point
+from harness.metrics.latency import Round
 from harness.metrics.statistics import bootstrap
 from harness.tables import thresholds
 from tests.benchmarks import drops, noise
@@ -35,8 +34,6 @@ WATCH = LIMITS.history
 STEPS = (1.05, 1.1, 1.15, 1.2, 1.3)
 SOON = 5
 """Nights within which a step is to be found."""
-AGAIN = 5
-"""Fresh processes of either side when a suspected night is measured again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Effort:
     """Series with a step, for each size of it."""
 
 
-FULL = Effort(series=500, nights=60, steps=400)
+FULL = Effort(series=500, nights=60, steps=1000)
 QUICK = Effort(series=50, nights=60, steps=60)
 
 
@@ -113,17 +110,24 @@ def interval(medians: Sequence[float]) -> tuple[float, float]:
 
 
 def again(random: np.random.Generator, model: Noise, slower: float) -> bool:
-    """Measure base and candidate once more, as suspected cells are; say whether the slow-down is seen again."""
-    sides = [np.exp(model(random, AGAIN) + np.log(by)).tolist() for by in (1.0, slower)]
-    base, cand = (Measured(float(np.median(one)), tuple(one), interval(one)) for one in sides)
-    step = latency.Step("simulated", base, cand)
-    (p,) = adjusted([latency.mann_whitney(base.medians_ms, cand.medians_ms)], LIMITS.compare.significance)
-    return step.ratio > 1 and latency.moved(latency.Step("simulated", base, cand, p), LIMITS.compare)
+    """Measure base and candidate in turn, as ``compare --confirm`` does; say whether it calls that a slow-down."""
+    pairs = [(a_round(base), a_round(cand + np.log(slower))) for base, cand in zip(*_both(random, model), strict=True)]
+    return again_slower(pairs, LIMITS.compare).slower
+
+
+def _both(random: np.random.Generator, model: Noise) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return model(random, LIMITS.compare.confirm_pairs), model(random, LIMITS.compare.confirm_pairs)
+
+
+def a_round(log: float) -> Round:
+    """Return the samples of a process: one, undisturbed, of a latency of about 1 ms."""
+    once = [round(1e6 * float(np.exp(log)))]
+    return {"wall_ns": once, "cpu_ns": once}
 
 
 def calm(one: Scenario, effort: Effort, seed: int = 0) -> Calm:
     """Judge every night of series in which nothing changes."""
-    random = np.random.default_rng(seed)
+    random, second = (np.random.default_rng([seed, part]) for part in (0, 1))
     nights = alarms = confirmed = naive = drifts = steps = 0
     for _ in range(effort.series):
         points = [point(night, one.noise(random, one.processes)) for night in range(effort.nights)]
@@ -136,21 +140,21 @@ def calm(one: Scenario, effort: Effort, seed: int = 0) -> Calm:
             drifts += drift(values[: last + 1], WATCH) is not None
             if how.way > 0:
                 alarms += 1
-                confirmed += again(random, one.noise, 1.0)
+                confirmed += again(second, one.noise, 1.0)
         steps += len(changes(values, WATCH))
     return Calm(nights, alarms, confirmed, naive, drifts, steps)
 
 
 def stepped(one: Scenario, effort: Effort, step: float, seed: int = 1) -> Found:
     """Judge the first nights after a step; histories before it are of 10 to 60 nights."""
-    random = np.random.default_rng(seed)
+    random, second = (np.random.default_rng([seed, part]) for part in (0, 1))
     alarmed = confirmed = 0
     first: list[int] = []
     for _ in range(effort.steps):
         points = [point(n, one.noise(random, one.processes)) for n in range(int(random.integers(10, 61)))]
         told = _told(one, points, step, random)
         alarmed += any(told)
-        confirmed += any(alarm and again(random, one.noise, step) for alarm in told)
+        confirmed += any(alarm and again(second, one.noise, step) for alarm in told)
         first += [told.index(True) + 1] if any(told) else []
     return Found(step, alarmed / effort.steps, confirmed / effort.steps, float(np.median(first)) if first else np.nan)
 

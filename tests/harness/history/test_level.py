@@ -55,7 +55,7 @@ def test_the_threshold_follows_the_spread_of_a_series() -> None:
     assert calm is not None
     assert wild is not None
     assert calm.factor == pytest.approx(1.05)
-    assert wild.factor == pytest.approx(np.exp(2.4 * 0.06), rel=0.08)
+    assert wild.factor == pytest.approx(np.exp(2.3 * 0.06), rel=0.08)
     assert way([*noisy(42, spread=0.06), 2.15, 2.15]) == 0
     assert way([*noisy(42, spread=0.005), 2.15, 2.15]) == 1
 
