@@ -20,7 +20,8 @@ from harness.graph.wire import Slim
 
 _HEAD = 512
 """Bytes that tell what a file is."""
-_TEXT = re.compile(rb"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*:?\s*\{")
+TEXT = re.compile(rb"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*:?\s*\{")
+"""How a graph as text begins."""
 INPUTS = ("Placeholder", "PlaceholderV2", "PlaceholderWithDefault")
 FLOW = ("Enter", "Exit", "Switch", "Merge", "NextIteration", "LoopCond",
         "RefEnter", "RefExit", "RefSwitch", "RefMerge", "RefNextIteration")  # fmt: skip
@@ -55,7 +56,7 @@ def _load(path: Path, *, slim: bool) -> tuple[Any, Slim]:
         raise StageFailed(f"{path.name}: {error.strerror or error}", "broken_file") from error
     graph_def, read = graph_pb2.GraphDef(), Slim(b"", content, {})
     try:
-        if _TEXT.match(bytes(content[:_HEAD])):
+        if TEXT.match(bytes(content[:_HEAD])):
             text_format.Parse(bytes(content), graph_def)
         else:
             wire.field_numbers(content)

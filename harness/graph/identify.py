@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from harness.errors import Unsupported
 from harness.graph import wire
+from harness.graph.graph_def import TEXT
 from harness.graph.mapped import mapped
 
 FORMATS = {
@@ -21,7 +21,6 @@ FORMATS = {
 """Extension → format, for files whose content says nothing."""
 READABLE = ".tflite, .onnx, .keras, .pb (frozen graph, binary or text), a SavedModel, TensorFlow.js model.json"
 _HEAD = 512
-_TEXT_GRAPH = re.compile(rb"\s*(#[^\n]*\n\s*)*(node|versions|library)\s*:?\s*\{")
 _BLOCK = 2
 
 
@@ -68,7 +67,7 @@ def _of_head(head: bytes, path: Path) -> str | None:
         return "keras"
     if head.startswith(b"\x89HDF"):
         raise Unsupported("it is HDF5; save the model as .keras, which holds the same and is read here", "no_reader")
-    if _TEXT_GRAPH.match(head):
+    if TEXT.match(head):
         return "frozen"
     if head.lstrip()[:1] == b"{":
         return "tfjs" if path.suffix.lower() == ".json" or _is_json(path) else None

@@ -36,7 +36,7 @@ class Summary:
     legal_ops: Mapping[str, int]
     """The same in legal names, fused ones unfolded, without what is computed from constants alone."""
     unknown_ops: Mapping[str, int]
-    """Operators that no table has."""
+    """Operators that no table has, or not in the file's opset."""
     parameters: int
     """Numbers in constants that are operands of arithmetic; shared ones once, single numbers not."""
     kernel_parameters: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from typing import Any
 
@@ -21,6 +22,7 @@ def graph_command(args: list[str]) -> int:
         return 0
     if args[0] not in verbs():
         raise UserError(f"graph: '{args[0]}' cannot be done with a graph; {did_you_mean(args[0], verbs())}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # some readers import TensorFlow, which likes to talk
     code: int = _module(args[0]).command(args[1:])
     return code
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from harness.graph.diff.fates import KINDS, Fate, Fates
 from harness.graph.diff.matching import Matching
-from harness.graph.diff.paths import Paths, explain
+from harness.graph.diff.pair_of_paths import Paths
+from harness.graph.diff.paths import explain
 from harness.graph.diff.skeleton import COMMUTATIVE, Edge, Skeleton, skeleton
 from harness.graph.legal.names import legalize
 from harness.graph.model import Graph

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from harness.graph.diff import affine
-from harness.graph.diff.affine import Affine
+from harness.graph.diff import folding
 from harness.graph.diff.fates import Fate, Fates
-from harness.graph.diff.skeleton import Edge, Skeleton
-from harness.graph.model import Node
+from harness.graph.diff.pair_of_paths import Paths, gone, unexplained
+from harness.graph.diff.skeleton import REDUCTIONS
 
 _WHY = {
     "Identity": "it hands on what it gets",
@@ -24,62 +22,28 @@ _WHY = {
     "FakeQuant": "it stands for a quantization",
     "Densify": "sparse storage",
     "Dropout": "it does nothing when a model is used",
+    **dict.fromkeys(REDUCTIONS, "there is one value only to look at"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Two paths between cores that correspond: sides 0 and 1."""
-
-    sides: tuple[Skeleton, Skeleton]
-    edges: tuple[Edge, Edge]
-    targets: tuple[int, int]
-
-    def atoms(self, side: int, role: str) -> list[int]:
-        """Return the atoms of a role on a side's path, in order."""
-        roles = self.sides[side].roles
-        return [node for node in self.edges[side].path if roles[node] == role]
-
-    def node(self, side: int, number: int) -> Node:
-        """Return a node of a side's legal graph."""
-        return self.sides[side].legal.graph.nodes[number]
-
-    def does(self, side: int, nodes: list[int]) -> Affine:
-        """Return what affine nodes do together."""
-        found = affine.NOTHING
-        for number in nodes:
-            found = found.then(affine.of(self.sides[side].legal, self.node(side, number)))
-        return found
-
-    def source_product(self) -> str | None:
-        """Return the operator in front of both paths when it is a product with a constant kernel."""
-        return self._product([edge.source[1] if edge.source[0] == "core" else -1 for edge in self.edges])
-
-    def target_product(self) -> str | None:
-        """Return the operator behind both paths when it is a product with a constant kernel."""
-        return self._product(list(self.targets))
-
-    def _product(self, ends: list[int]) -> str | None:
-        products = [side.is_product(number) for side, number in zip(self.sides, ends, strict=True)]
-        return self.sides[0].op(ends[0]) if all(products) else None
+_LIMITS = ("Relu", "Relu6", "Clip")
 
 
 def explain(paths: Paths, fates: Fates) -> None:
     """Note what became of all atoms on both paths."""
     for side in (0, 1):
-        extra = paths.atoms(side, "core")
-        fates.puts(side, extra, lambda n, s=side: _unexplained(paths, s, n, "it is in one of the graphs only"))  # type: ignore[misc]
+        fates.puts(side, paths.atoms(side, "core"), lambda n, s=side: _extra_fate(paths, s, n))  # type: ignore[misc]
     _wires(paths, fates)
     _pads(paths, fates)
-    _affine(paths, fates)
+    folding.explain(paths, fates)
 
 
-def _unexplained(paths: Paths, side: int, number: int, why: str) -> Fate:
-    return Fate("unexplained", paths.node(side, number).op, why)
-
-
-def _gone(side: int, op: str, why: str) -> Fate:
-    return Fate("removed" if side == 0 else "added", op, why)
+def _extra_fate(paths: Paths, side: int, number: int) -> Fate:
+    """Return the fate of a core that only one side has: a limit may be that of the quantization on the other side."""
+    op, other = paths.node(side, number).op, 1 - side
+    quantizes = any(paths.node(other, n).op == "QuantizeLinear" for n in paths.atoms(other, "wire"))
+    if op not in _LIMITS or not quantizes:
+        return unexplained(paths, side, number, "it is in one of the graphs only")
+    why = "the range of the quantization cuts values off there"
+    return Fate("folded", f"{op} → QuantizeLinear", why) if side == 0 else Fate("added", f"QuantizeLinear → {op}", why)
 
 
 def _wires(paths: Paths, fates: Fates) -> None:
@@ -99,8 +63,8 @@ def _wires(paths: Paths, fates: Fates) -> None:
 def _wire_fate(paths: Paths, side: int, op: str) -> Callable[[int], Fate]:
     why = _WHY[op]
     if op == "Transpose" and not _transposes_agree(paths):
-        return lambda number: _unexplained(paths, side, number, "the dimensions come in another order")
-    return lambda _: _gone(side, op, why)
+        return lambda number: unexplained(paths, side, number, "the dimensions come in another order")
+    return lambda _: gone(side, op, why)
 
 
 def _transposes_agree(paths: Paths) -> bool:
@@ -144,138 +108,19 @@ def _pad_fate(paths: Paths, side: int, number: int) -> Fate:
     window = target >= 0 and paths.sides[other].legal.kind(paths.node(other, target)) in ("products", "pools")
     padding = str(paths.node(other, target).attributes.get("padding", "valid")) if window else "valid"
     pads_itself = padding not in ("valid", "unknown") and set(padding.split(",")) != {"0"}
-    if not pads_itself or not _same_size(paths):
-        return _unexplained(paths, side, number, "the window behind it does not pad instead")
+    if not pads_itself or _same_size(paths) is False:
+        return unexplained(paths, side, number, "the window behind it does not pad instead")
     op = paths.node(other, target).op
     if side == 0:
         return Fate("folded", f"Pad → {op}", f"{op} pads by itself")
     return Fate("added", f"{op} → Pad", f"{op} padded by itself")
 
 
-def _same_size(paths: Paths) -> bool:
-    """Return whether both targets give the same sizes, in whatever order."""
+def _same_size(paths: Paths) -> bool | None:
+    """Return whether both targets give the same sizes, in whatever order; None when they are unknown."""
     sizes = []
     for side in (0, 1):
         legal = paths.sides[side].legal
         tensor = legal.graph.tensor(paths.node(side, paths.targets[side]).outputs, 0)
         sizes.append(None if tensor is None or tensor.shape is None else sorted(map(abs, tensor.shape)))
-    return sizes[0] is not None and sizes[0] == sizes[1]
-
-
-def _affine(paths: Paths, fates: Fates) -> None:
-    rest = [paths.atoms(0, "affine"), paths.atoms(1, "affine")]
-    rest = _without_common(paths, rest, fates)
-    idle = [[n for n in rest[side] if paths.does(side, [n]).is_nothing] for side in (0, 1)]
-    for side in (0, 1):
-        fates.puts(side, idle[side], lambda n, s=side: _gone(s, paths.node(s, n).op, "plus zeros, times ones"))  # type: ignore[misc]
-    rest = _without_common(paths, [[n for n in rest[side] if n not in idle[side]] for side in (0, 1)], fates)
-    if rest[0] or rest[1]:
-        _changed(paths, rest[0], rest[1], fates)
-
-
-def _without_common(paths: Paths, rest: list[list[int]], fates: Fates) -> list[list[int]]:
-    """Strip what both end and begin with."""
-    rest = _stripped(paths, rest[0], rest[1], fates, last=True)
-    return _stripped(paths, rest[0], rest[1], fates, last=False)
-
-
-def _ops(paths: Paths, side: int, nodes: list[int]) -> list[str]:
-    return [paths.node(side, number).op for number in nodes]
-
-
-def _stripped(paths: Paths, a: list[int], b: list[int], fates: Fates, *, last: bool) -> list[list[int]]:
-    """Strip what both begin (``last``: end) with; values must agree as far as they are known."""
-    place = -1 if last else 0
-    a, b = list(a), list(b)
-    while a and b:
-        one, other = a[place], b[place]
-        op = paths.node(0, one).op
-        if op != paths.node(1, other).op or not _may_be_same(paths, one, other, exact=_ops_differ(paths, a, b)):
-            break
-        fates.keep(one, other, op)
-        a.pop(place)
-        b.pop(place)
-    return [a, b]
-
-
-def _ops_differ(paths: Paths, a: list[int], b: list[int]) -> bool:
-    return _ops(paths, 0, a) != _ops(paths, 1, b)
-
-
-def _may_be_same(paths: Paths, one: int, other: int, *, exact: bool) -> bool:
-    """Return whether two atoms do the same; behind a product a bias may take what was folded, unless ``exact``."""
-    same = paths.does(0, [one]).same_as(paths.does(1, [other]))
-    if same is False:
-        return not exact and paths.source_product() is not None
-    return True
-
-
-def _changed(paths: Paths, a: list[int], b: list[int], fates: Fates) -> None:
-    """Note the fate of arithmetic that differs: rewritten, folded back, folded on, or unexplained."""
-    does = paths.does(0, a), paths.does(1, b)
-    same = does[0].same_as(does[1])
-    alike = (does[0].scales, does[0].shifts) == (does[1].scales, does[1].shifts)
-    front, behind = paths.source_product(), paths.target_product()
-    if a and b and (same or alike):
-        _rewritten(paths, (a, b), fates, same)
-    elif front is not None and (_shift_survives(does) or _kept_bias_may_hold_it(paths, (a, b))):
-        _folded(paths, (a, b), fates, front, "the kernel and bias in front of it")
-    elif behind is not None and _only_scale(does):
-        _folded(paths, (a, b), fates, behind, "the kernel behind it")
-    else:
-        why = "no neighbour can have taken it" if not (a and b) else "the other graph does something else here"
-        if front is not None and any(one.shift is None for one in does):
-            why = "it may add zeros only, but its values are not in the file that is read"
-        for side, nodes in ((0, a), (1, b)):
-            fates.puts(side, nodes, lambda n, s=side: _unexplained(paths, s, n, why))  # type: ignore[misc]
-
-
-def _rewritten(paths: Paths, nodes: tuple[list[int], list[int]], fates: Fates, same: bool | None) -> None:
-    what = f"{' + '.join(_ops(paths, 0, nodes[0]))} → {' + '.join(_ops(paths, 1, nodes[1]))}"
-    words = {True: ", with the same values", False: ", with other values", None: ""}[same]
-    for side in (0, 1):
-        fates.puts(side, nodes[side], lambda _: Fate("rewritten", what, f"the same arithmetic with constants{words}"))
-
-
-def _shift_survives(does: tuple[Affine, Affine]) -> bool:
-    """Return whether a bias is there on both sides, or is known to be zero where it is not."""
-    return all(one.shifts or not other.shifts or _is_zero(other) for one, other in (does, does[::-1]))
-
-
-def _kept_bias_may_hold_it(paths: Paths, rest: tuple[list[int], list[int]]) -> bool:
-    """Return whether a bias that was taken to be the same is unknown, so that it may hold what was folded."""
-    kept = [[n for n in paths.atoms(side, "affine") if n not in rest[side]] for side in (0, 1)]
-    does = [paths.does(side, kept[side]) for side in (0, 1)]
-    return all(one.shifts for one in does) and any(one.shift is None for one in does)
-
-
-def _is_zero(one: Affine) -> bool:
-    return one.shift is not None and bool(np.all(np.abs(one.shift) <= 1e-7))
-
-
-def _only_scale(does: tuple[Affine, Affine]) -> bool:
-    """Return whether both sides move the values by the same, so that a kernel can take the rest."""
-    shifts = does[0].shift, does[1].shift
-    if shifts[0] is None or shifts[1] is None:
-        return False
-    return all(_is_zero(one) for one in does)
-
-
-def _folded(paths: Paths, nodes: tuple[list[int], list[int]], fates: Fates, op: str, where: str) -> None:
-    """Note what went into a product of the second graph, or came out of one of the first."""
-    words, sizes = _values_say(paths), (len(nodes[0]), len(nodes[1]))
-    forth = sizes[0] > sizes[1] or (sizes[0] == sizes[1] and paths.does(0, nodes[0]).scales)
-    why = f"its numbers {'are' if forth else 'were'} in {where}{words}"
-    gone, come = (why, "it took what was folded") if forth else (f"it took its numbers in {where}", why)
-    fates.puts(0, nodes[0], lambda n: Fate("folded", f"{paths.node(0, n).op} → {op}", gone))
-    fates.puts(1, nodes[1], lambda n: Fate("added", f"{op} → {paths.node(1, n).op}", come))
-
-
-def _values_say(paths: Paths) -> str:
-    """Return whether what is added behind the product is the same in both graphs, as far as that is known."""
-    if paths.source_product() is None:
-        return ""
-    shifts = [paths.does(side, paths.atoms(side, "affine")).shift for side in (0, 1)]
-    if shifts[0] is None or shifts[1] is None:
-        return ""
-    return ", with the bias that this gives" if affine.close(shifts[0], shifts[1]) else ", with another bias"
+    return None if None in sizes else sizes[0] == sizes[1]

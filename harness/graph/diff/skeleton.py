@@ -13,11 +13,13 @@ from functools import cached_property
 from typing import Literal
 
 from harness.graph.legal.names import Legal
+from harness.graph.macs import of_one
 from harness.graph.model import ABSENT, Node
 
 Role = Literal["wire", "pad", "affine", "core"]
 Source = tuple[str, int, int]
 """("core", its node, output), ("input", position, 0), or ("lost", tensor, 0) for what nothing computes."""
+REDUCTIONS = ("Mean", "Max", "Min", "Sum", "Prod")
 COMMUTATIVE = frozenset({"Add", "Mul", "AddN", "Maximum", "Minimum", "And", "Or", "Xor", "Equal", "NotEqual"})
 _NO_STRIDE = ("", "1", "1x1", "1x1x1")
 
@@ -125,24 +127,34 @@ class _Maker:
         return Skeleton(self._legal, _ordered(cores), self._roles)
 
     def _dynamic(self, node: Node) -> list[int]:
-        return [n for n in node.inputs if n != ABSENT and self._legal.constants.leaves(n) is None]
+        """Return the inputs that are known only when the graph runs; scales and shapes of wires are no operands."""
+        numbers = node.inputs[:1] if self._legal.kind(node) == "wires" else node.inputs
+        return [n for n in numbers if n != ABSENT and self._legal.constants.leaves(n) is None]
 
     def _role(self, node: Node) -> Role:
         kind, dynamic = self._legal.kind(node), self._dynamic(node)
-        if len(dynamic) != 1 or (len(node.outputs) != 1 and kind != "affine"):
+        if len(dynamic) != 1:
             return "core"
-        if kind == "wires":
+        if kind == "wires" or self._reduces_nothing(node):
             return "wire"
         if kind == "pads":
             return "pad"
         divides = node.op == "Div" and node.inputs[0] != dynamic[0]
         return "affine" if kind == "affine" and node.inputs.count(dynamic[0]) == 1 and not divides else "core"
 
+    def _reduces_nothing(self, node: Node) -> bool:
+        """Return whether a mean or the like has one value only to look at, each time."""
+        data, output = self._graph.tensor(node.inputs, 0), self._graph.tensor(node.outputs, 0)
+        sizes = of_one(data), of_one(output)
+        return node.op in REDUCTIONS and sizes[0] is not None and sizes[0] == sizes[1]
+
     def _edge(self, number: int) -> Edge:
         path: list[int] = []
         while number not in self._inputs and number in self._producer:
             index, place = self._producer[number]
-            if self._roles[index] == "core" or len(path) > len(self._nodes):
+            if len(path) > len(self._nodes):
+                return Edge(("lost", number, 0), ())
+            if self._roles[index] == "core":
                 return Edge(("core", index, place), tuple(reversed(path)))
             path.append(index)
             number = self._dynamic(self._nodes[index])[0]

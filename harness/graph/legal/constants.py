@@ -13,6 +13,8 @@ from harness.graph.model import ABSENT, Graph, Node, Tensor
 
 _MOST = 2**16
 """Elements up to which values are computed."""
+_DEPTH = 100
+"""Operators in a row that values are followed through."""
 _RANDOM = ("RandomUniform", "RandomNormal", "Multinomial")
 _EVALUATED: dict[str, Callable[..., Any]] = {
     "Add": np.add, "Sub": np.subtract, "Mul": np.multiply, "Div": np.divide, "Sqrt": np.sqrt, "Square": np.square,
@@ -58,14 +60,14 @@ class Constants:
         """Return the constants that a tensor is made of, None for one that depends on the graph's inputs."""
         return frozenset() if number == ABSENT else self._leaves.get(number)
 
-    def values(self, number: int) -> NDArray[Any] | None:
+    def values(self, number: int, depth: int = 0) -> NDArray[Any] | None:
         """Return the real values of a tensor, None when it is no constant, large, or its values are elsewhere."""
         if number not in self._values:
             self._values[number] = None  # for one that waits for itself
-            self._values[number] = self._computed(number)
+            self._values[number] = self._computed(number, depth) if depth < _DEPTH else None
         return self._values[number]
 
-    def _computed(self, number: int) -> NDArray[Any] | None:
+    def _computed(self, number: int, depth: int) -> NDArray[Any] | None:
         if number == ABSENT or self.leaves(number) is None:
             return None
         tensor = self._graph.tensors[number]
@@ -75,9 +77,9 @@ class Constants:
         if node is None or not node.inputs:
             return None
         if node.op in (*_KEEPS, "DequantizeLinear"):
-            return self.values(node.inputs[0])  # of a constant they already are real numbers
+            return self.values(node.inputs[0], depth + 1)  # of a constant they already are real numbers
         function = _EVALUATED.get(node.op)
-        operands = [self.values(one) for one in node.inputs]
+        operands = [self.values(one, depth + 1) for one in node.inputs]
         if function is None or any(one is None for one in operands):
             return None
         with np.errstate(all="ignore"):

@@ -31,7 +31,7 @@ class Legal:
     macs: tuple[int | None, ...]
     """Multiply-adds of each legal node for one image; None where shapes are unknown."""
     unknown: Mapping[str, int]
-    """Raw operators that no table has → how many. They are kept under their raw names."""
+    """Raw operators that no table has, or not in the file's opset → how many. The former keep their raw names."""
 
     @cached_property
     def constants(self) -> Constants:
@@ -84,11 +84,13 @@ def legalize(graph: Graph) -> Legal:
     unfolding, unknown = Unfolding(graph), Counter[str]()
     for index, node in enumerate(graph.nodes):
         unfolding.begin(index)
-        found = entry(graph.format, node.op, graph.opset)
+        found = entry(graph.format, node.op)
         if found is None or node.custom:
             unknown[node.op] += 1
             unfolding.emit(node.op, node.inputs, node.outputs, node.attributes)
         else:
+            if not found.is_in(graph.opset):  # some converters write such: the meaning is clear, the file is not valid
+                unknown[f"{node.op} (not in opset {graph.opset})"] += 1
             RECIPES[found.recipe](unfolding, node, found)
     nodes, tensors = tuple(unfolding.nodes), tuple(unfolding.tensors)
     made = Graph(graph.format, nodes, tensors, graph.inputs, graph.outputs, graph.opset, graph.signatures)

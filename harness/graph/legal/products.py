@@ -8,7 +8,7 @@ from math import prod
 from harness.graph.legal.tables import Entry
 from harness.graph.legal.unfolding import Attributes
 from harness.graph.macs import of_one, operand
-from harness.graph.model import Graph, Node, Tensor
+from harness.graph.model import Graph, Node
 from harness.graph.ops import MAC_OPS, MacOp
 
 _ONNX = ("OIHW", "IOHW")
@@ -40,7 +40,7 @@ def product(graph: Graph, node: Node, entry: Entry) -> Product:
     op = entry.legal
     if sizes is not None and entry.layout in _ONNX:
         op = entry.legal.replace("2D", f"{len(sizes.spatial)}D")
-        if sizes.inner == 1 and 1 < int(node.attributes.get("group", 1)) == _channels(data):
+        if sizes.inner == 1 and int(node.attributes.get("group", 1)) > 1:
             op = f"Depthwise{op}"
     attributes = {key: node.attributes[key] for key in _KEPT if key in node.attributes}
     macs = None
@@ -80,11 +80,6 @@ def _sizes(layout: str, shape: tuple[int, ...]) -> _Sizes | None:
     if "M" in sizes:
         return _Sizes(spatial, 1, sizes["I"] * sizes["M"])
     return _Sizes(spatial, sizes.get("I", 1), sizes["O"])
-
-
-def _channels(data: Tensor | None) -> int | None:
-    """Return the channels of the data of an ONNX convolution; they stand second."""
-    return None if data is None or data.shape is None or len(data.shape) < 2 else data.shape[1]
 
 
 def _words(op: str, sizes: _Sizes) -> str:

@@ -34,6 +34,10 @@ class Entry:
     versions: tuple[int, int] = (0, 10**6)
     """First and last opset."""
 
+    def is_in(self, opset: int | None) -> bool:
+        """Return whether a file of this opset may have the operator; without an opset it may."""
+        return opset is None or self.versions[0] <= opset <= self.versions[1]
+
 
 @cache
 def kinds() -> Mapping[str, str]:
@@ -57,12 +61,9 @@ def table(framework: str) -> Mapping[str, Entry]:
     return found
 
 
-def entry(format: str, op: str, opset: int | None = None) -> Entry | None:
-    """Return what an operator is in a format, None for one that the table has not, or not in that opset."""
-    found = table(FORMATS[format]).get(op) if format in FORMATS else None
-    if found is not None and opset is not None and not found.versions[0] <= opset <= found.versions[1]:
-        return None
-    return found
+def entry(format: str, op: str) -> Entry | None:
+    """Return what an operator is in a format, None for one that the table has not."""
+    return table(FORMATS[format]).get(op) if format in FORMATS else None
 
 
 def _content(name: str) -> dict[str, Any]:

@@ -303,3 +303,38 @@ def test_an_unknown_bias_may_hold_a_batch_norm(lines: list[Any]) -> None:
     assert not found.unexplained
     known = compare(build(biased, ["out"]), build(without(biased, "norm"), ["out"]))
     assert whats(known, "unexplained") == ["BatchNorm"]
+
+
+def test_wires_that_lead_to_themselves(lines: list[Any]) -> None:
+    graph = build([("a", "Identity", ["x"], {}), ("b", "Identity", ["a"], {}), ("c", "Relu", ["b"], {})], ["c"])
+    first, second, last = graph.nodes
+    loop = replace(graph, nodes=(replace(first, inputs=second.outputs), second, last))
+    assert compare(graph, loop).counts["unexplained"]
+    assert compare(loop, graph).counts["unexplained"]
+
+
+def test_a_limit_may_be_the_range_of_a_quantization(lines: list[Any]) -> None:
+    numbers = [np.float32(0.1), np.float32(0)]
+    around = [("q", "QuantizeLinear", ["norm", *numbers], {}), ("relu", "DequantizeLinear", ["q", *numbers], {})]
+    found = compare(build(lines, ["out"]), build(swap(lines, "relu", *around), ["out"]))
+    assert whats(found, "folded") == ["Relu → QuantizeLinear"]
+    assert not found.unexplained
+    assert whats(compare(build(lines, ["out"]), build(without(lines, "relu"), ["out"])), "unexplained")
+
+
+def test_a_mean_over_one_value_does_nothing(lines: list[Any]) -> None:
+    more = [*lines, ("mean", "ReduceMean", ["out"], {})]  # every tensor of these graphs has the same shape
+    assert kinds(compare(build(more, ["mean"]), build(lines, ["out"]))) == {"kept": 8, "removed": 1}
+
+
+@pytest.mark.parametrize(("padding", "size", "explained"), [
+    ("same", 8, True), ("1,1,1,1", 8, True), ("valid", 8, False), ("same", 6, False),
+])  # fmt: skip
+def test_a_padding_goes_into_a_window_that_pads_to_the_same_size(padding: str, size: int, explained: bool) -> None:
+    kernel = np.ones((4, 4, 3, 3), np.float32)
+    before = build([("pad", "Pad", ["x"], {}), ("conv", "Conv", ["pad", kernel], {})], ["conv"])
+    after = build([("conv", "Conv", ["x", kernel], {"padding": padding})], ["conv"])
+    tensors = [replace(one, shape=(1, 4, size, size)) if one.name == "conv" else one for one in after.tensors]
+    found = compare(before, replace(after, tensors=tuple(tensors)))
+    assert whats(found, "folded") == (["Pad → Conv2D"] if explained else [])
+    assert whats(found, "unexplained") == ([] if explained else ["Pad"])

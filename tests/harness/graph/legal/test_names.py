@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,13 @@ def test_unknown_and_custom_operators_are_kept_and_counted() -> None:
     assert dict(legalize(graph("onnx", "com.acme.Conv", [IMAGE], IMAGE)).unknown) == {"com.acme.Conv": 1}
 
 
+def test_an_operator_of_a_later_opset_unfolds_and_is_told() -> None:
+    found = replace(graph("onnx", "HardSwish", [IMAGE], IMAGE), opset=13)
+    assert ops(found) == ["Add", "Relu6", "Mul", "Mul"]
+    assert dict(legalize(found).unknown) == {"HardSwish (not in opset 13)": 1}
+    assert not legalize(replace(found, opset=14)).unknown
+
+
 def test_arithmetic_of_constants_is_known(tiny: Path) -> None:
     legal = legalize(read(tiny / "frozen.pb"))
     product = next(node for node in legal.running if node.op == "MatMul")
@@ -175,3 +183,18 @@ def test_the_audit_counts_the_same(tiny: Path) -> None:
     for name in FLOAT[1:]:
         found = read(tiny / name)
         assert sum(macs.count(found, node) or 0 for node in found.nodes) == MACS
+
+
+def test_a_long_chain_of_constants_is_no_obstacle() -> None:
+    tensors = [Tensor("c", "float32", (4,), constant=True, data=np.ones(4, np.float32)), Tensor("x", "float32", (4,))]
+    nodes = []
+    for index in range(3000):
+        nodes.append(Node("Sqrt", f"n{index}", (0 if index == 0 else index + 1,), (index + 2,)))
+        tensors.append(Tensor(f"t{index}", "float32", (4,)))
+    nodes.append(Node("Add", "sum", (1, 3001), (3002,)))
+    tensors.append(Tensor("y", "float32", (4,)))
+    legal = legalize(Graph("onnx", tuple(nodes), tuple(tensors), {"x": 1}, {"y": 3002}))
+    assert legal.constants.leaves(3001) == {0}
+    assert legal.constants.values(3001) is None
+    assert [float(n) for n in legal.constants.values(12)] == [1.0] * 4  # type: ignore[union-attr]
+    assert [node.op for node in legal.running] == ["Add"]

@@ -75,10 +75,12 @@ def test_names_of_keras_are_layers_or_functions() -> None:
             assert name in known or name.lower() in classes, name
 
 
-def test_an_operator_is_known_only_in_its_opsets() -> None:
-    assert entry("onnx", "Upsample", 9) == entry("onnx", "Upsample")
-    assert entry("onnx", "Upsample", 10) is None
-    assert entry("onnx", "HardSwish", 13) is None
+def test_an_operator_is_in_some_opsets_only() -> None:
+    upsample, swish = entry("onnx", "Upsample"), entry("onnx", "HardSwish")
+    assert upsample is not None
+    assert swish is not None
+    assert [upsample.is_in(opset) for opset in (6, 7, 9, 10, None)] == [True, True, True, False, True]
+    assert [swish.is_in(opset) for opset in (13, 14)] == [False, True]
     assert entry("coreml", "Conv") is None
 
 
