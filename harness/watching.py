@@ -20,13 +20,14 @@ PAGE = Path("reports/history/index.html")
 
 def history_command(args: list[str]) -> int:
     """Print what stands out in the newest of many runs, write the page; exit code 1 when something got worse."""
+    from harness import known_issues
     from harness.history.chronicle import told
     from harness.history.render import as_json, page, terminal
     from harness.history.tracks import gathered
 
     given = _words().parse_args(args)
     runs = gathered(given.run or ["results"])
-    found = told(runs, _limits(runs, given.verdict, given.set))
+    found = told(runs, _limits(runs, given.verdict, given.set), known_issues.load(given.known))
     now = datetime.now(UTC)
     terminal.show(found, now)
     if given.json is not None:
@@ -41,6 +42,7 @@ def _words() -> ArgumentParser:
     words.add_argument("run", nargs="*", help="folder of a run, a folder of runs, or a quoted glob; default: results")
     words.add_argument("--verdict", help="thresholds: a file of conf/verdict; default: those the newest run ran with")
     words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a threshold, as latency=0.1")
+    words.add_argument("--known", type=Path, metavar="FILE", help="expected failures; default: conf/known_issues.yaml")
     words.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
     words.add_argument("--page", type=Path, metavar="FILE", default=PAGE, help=f"where the page goes; default: {PAGE}")
     return words

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from harness.compare import findings
+from harness.compare import known as expected
 from harness.compare.findings import Finding
 from harness.compare.machines import difference
-from harness.compare.pairing import Side, run_file
+from harness.compare.pairing import Pair, Side, run_file
 from harness.history import facts, latency
 from harness.history.tracks import Track, gathered, moment, tracks
+from harness.known_issues import KnownIssue
 from harness.tables.verdict import Thresholds
 
 
@@ -54,18 +56,29 @@ class Chronicle:
         return f"the newest run is {days:.0f} days old ({at:%Y-%m-%d %H:%M} UTC): this is not the state of today"
 
 
-def chronicle(paths: Iterable[str | Path], thresholds: Thresholds) -> Chronicle:
-    """Return the history of runs (folders, globs, folders of runs). Raises ``UserError`` when there is none."""
-    return told(gathered(paths), thresholds)
+def chronicle(
+    paths: Iterable[str | Path], thresholds: Thresholds, issues: Mapping[str, KnownIssue] | None = None
+) -> Chronicle:
+    """Return the history of runs (folders, globs, folders of runs); ``issues``: failures that are expected.
+
+    Raises ``UserError`` when there is no run.
+    """
+    return told(gathered(paths), thresholds, issues)
 
 
-def told(runs: Side, thresholds: Thresholds) -> Chronicle:
+def told(runs: Side, thresholds: Thresholds, issues: Mapping[str, KnownIssue] | None = None) -> Chronicle:
     """Return the history of runs that are read already."""
     watch = thresholds.history
     made = tracks(runs, watch.night_hours)
     seen = tuple(latency.seen(series, watch) for track in made for series in track.series)
     known = list(facts.findings(made, runs, thresholds.compare, watch.window))
-    found = [*(one for one in known if not _unreadable(one)), *latency.findings(seen, watch)]
+    awaited = list(expected.findings(_steps(made), runs, runs, issues or {}))
+    settled = {one.cell for one in awaited}
+    found = [
+        *awaited,
+        *(one for one in known if not _unreadable(one) and not (one.section == "status" and one.cell in settled)),
+        *latency.findings(seen, watch),
+    ]
     remarks = (
         *runs.problems,
         *_unfinished(runs, made),
@@ -76,6 +89,11 @@ def told(runs: Side, thresholds: Thresholds) -> Chronicle:
     )
     newest = max(record.started_at for track in made for record in track.records)
     return Chronicle(runs, made, seen, tuple(sorted(found, key=findings.key)), remarks, newest, thresholds)
+
+
+def _steps(made: Sequence[Track]) -> list[Pair]:
+    """Return, for each cell of the newest night, its record and the one before it."""
+    return [Pair(track.label, track.records[-2:-1], track.records[-1:]) for track in made if track.live]
 
 
 def _unreadable(one: Finding) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from harness.errors import UserError
 from harness.history import chronicle
 from harness.history.tracks import gathered, moment, tracks
+from harness.known_issues import KnownIssue
 from tests.harness.compare.conftest import cell, right
 from tests.harness.history.conftest import FIRST, LIMITS, Nights, kinds, noisy
 
@@ -271,3 +272,21 @@ def test_values_that_are_no_numbers_are_left_out(nights: Nights, tmp_path: Path)
     found = nights.look()
     assert kinds(found) == []
     assert len(found.seen[0].series.points) == 6
+
+
+ISSUE = KnownIssue("it takes no such layer", ["*/int8/*"], "export", "refuses", "https://example.org/1", "tool", "1.0")
+
+
+def test_a_failure_that_is_expected_is_known_and_alarms_when_it_is_over(nights: Nights) -> None:
+    issues, where = {"no_layer": ISSUE}, cell("int8")
+    for _ in range(3):
+        nights.write(nights.record(where=where), packages={"tool": "0.9"})
+    nights.write(nights.runs.stopped(nights.record(where=where), "refuses"), packages={"tool": "1.1"})
+    assert kinds(nights.look()) == [("status", "regression", "new_failure")]
+    found = chronicle([nights.runs.root], LIMITS, issues)
+    assert kinds(found) == [("status", "known", "known_issue")]
+    assert found.code == 0
+    nights.write(nights.record(where=where), packages={"tool": "1.2"})
+    over = chronicle([nights.runs.root], LIMITS, issues)
+    assert [one for one in kinds(over) if one[0] == "status"] == [("status", "regression", "known_issue_over")]
+    assert over.code == 1
