@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+INPUT_DB = 48.0
+"""SQNR of what was only rounded to 8 bits: 6 dB a bit."""
 CEILING_DB = 200.0
 """SQNR of values that are equal to the last bit."""
 Values = Mapping[str, NDArray[Any]]
@@ -135,3 +137,13 @@ def worst(found: Sequence[Layer], count: int = 10) -> list[Layer]:
     """Return the layers in which most is lost, the worst first."""
     losing = [one for one in found if one.lost_db is not None]
     return sorted(losing, key=lambda one: -(one.lost_db or 0.0))[:count]
+
+
+def ranked(found: Sequence[Layer]) -> list[Layer]:
+    """Return all layers, the worst first; those at the input are held against an input of 8 bits."""
+
+    def lost(one: Layer) -> float:
+        own = INPUT_DB - one.sqnr_db if one.sqnr_db is not None else 0.0
+        return one.lost_db if one.lost_db is not None else own
+
+    return sorted(found, key=lambda one: -lost(one))

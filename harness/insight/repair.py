@@ -92,12 +92,15 @@ def repair(source: Source, recipe: Mapping[str, Any], bounds: Mapping[str, float
 
         def enough(layers: tuple[str, ...]) -> bool:
             source.progress(len(found.trials) / most, f"{len(layers)} layers in float")
-            figures = judge(_converted(replace(model, recipe={**recipe, "deny_layers": list(layers)}), root))
+            path = _converted_unless_float(replace(model, recipe={**recipe, "deny_layers": list(layers)}), root)
+            figures = {} if path is None else judge(path)
             good = all(_keeps(name, figures[name], bound) for name, bound in bounds.items() if name in figures)
             found.trials.append(Trial(layers, figures, good))
             return good
 
         layers = smallest(ranked, enough, most)
+        if layers is not None and len(layers) == len(ranked):
+            layers = None  # the float model itself
         found.reached = layers is not None
         found.layers = layers or ()
         return found
@@ -109,6 +112,16 @@ def _keeps(name: str, value: float, bound: float) -> bool:
 
 def _converted(model: Model, root: Path) -> Path:
     return root / exporter.export(model, exporter.Options(), root).file
+
+
+def _converted_unless_float(model: Model, root: Path) -> Path | None:
+    """Return the artifact, None when the deny-list leaves nothing to quantize: the converter then makes none."""
+    try:
+        return _converted(model, root)
+    except ValueError as error:
+        if "debug mode" in str(error):  # its way to say so
+            return None
+        raise
 
 
 def _ranked(model: Model, root: Path) -> list[str]:
@@ -125,7 +138,7 @@ def _ranked(model: Model, root: Path) -> list[str]:
                 sums.setdefault(name, errors.Sums()).add(reference[name], own[name])
     layers = errors.layers(sums, quantized.about())
     raw = floating.tensor_names()
-    return [raw[one.name] for one in errors.worst(layers, len(layers))]
+    return [raw[one.name] for one in errors.ranked(layers)]
 
 
 class _Judge:

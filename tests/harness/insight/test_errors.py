@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from harness.insight.errors import CEILING_DB, About, Sums, first_broken, layers, worst
+from harness.insight.errors import CEILING_DB, About, Sums, first_broken, layers, ranked, worst
 
 images = hnp.arrays(np.float32, (3, 4), elements=st.floats(-100, 100, width=32))
 
@@ -63,3 +63,10 @@ def test_the_first_broken_layer_and_the_worst() -> None:
     assert first_broken(found, 1) is None
     assert [one.name for one in worst(found, 5)] == ["b", "c"]
     assert [one.name for one in worst(found, 1)] == ["b"]
+
+
+def test_layers_at_the_input_are_ranked_against_eight_bits() -> None:
+    good = layers({"a": noisy(0.01), "b": noisy(0.1), "c": noisy(0.5)}, ABOUT)
+    assert [one.name for one in ranked(good)] == ["b", "c", "a"]
+    bad = layers({"a": noisy(0.1), "b": noisy(0.11), "c": noisy(0.5)}, ABOUT)
+    assert [one.name for one in ranked(bad)] == ["a", "c", "b"]
