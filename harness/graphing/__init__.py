@@ -22,7 +22,7 @@ def graph_command(args: list[str]) -> int:
         return 0
     if args[0] not in verbs():
         raise UserError(f"graph: '{args[0]}' cannot be done with a graph; {did_you_mean(args[0], verbs())}")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # some readers import TensorFlow, which likes to talk
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # some readers import TensorFlow, which likes to talk
     code: int = _module(args[0]).command(args[1:])
     return code
 
