@@ -179,6 +179,7 @@ def test_hostile_names_are_text(browser: Any, runs: Any, tmp_path: Path) -> None
     found = Opened(browser, tmp_path / "out" / "index.html")
     for number in range(2):
         found.page.locator("#table tbody th button").nth(number).click()
+        found.page.locator("dialog").wait_for()
         found.page.keyboard.press("Escape")
     assert found.page.title().startswith("Compatibility")
     assert found.page.locator("img").count() == 0
