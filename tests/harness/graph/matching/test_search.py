@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -253,7 +252,7 @@ def test_another_vocabulary() -> None:
     assert len(find(graph, wanted, legal={"CONV_2D": "Convolution"}.__getitem__)) == 1
 
 
-def test_a_graph_of_5000_nodes_takes_no_time() -> None:
+def test_a_graph_of_5000_nodes_takes_few_steps() -> None:
     building = Building()
     out = building.input()
     for number in range(1700):
@@ -261,11 +260,10 @@ def test_a_graph_of_5000_nodes_takes_no_time() -> None:
     graph = building.graph(out)
     wanted = pattern({"a": {"op": "conv", "inputs": ["x"]}, "b": {"op": "conv", "inputs": ["a"]},
                       "sum": {"op": "add", "inputs": ["b", "x"]}})  # fmt: skip
-    before = time.process_time()
-    assert len(find(graph, wanted)) == 1700
+    few = 10 * len(graph.nodes)
+    assert len(find(graph, wanted, steps=few)) == 1700
     for name in ("dropout", "conv_bn_relu", "squeeze_excite", "hard_swish"):
-        assert not [match for form in load(name) for match in find(graph, form)]
-    assert time.process_time() - before < 20
+        assert not [match for form in load(name) for match in find(graph, form, steps=few)]
 
 
 def test_a_pattern_that_fits_everywhere_is_given_up() -> None:
