@@ -1,35 +1,51 @@
-"""Operators by what they do, for TFLite, ONNX and TensorFlow names alike."""
+"""Operators in a few coarse words, for pictures and patterns; made from the one vocabulary of ``legal``."""
 
 from __future__ import annotations
 
-_FAMILIES = {
-    "conv": "CONV_2D CONV_3D Conv Conv2D Conv3D _FusedConv2D ConvInteger QLinearConv com.microsoft.FusedConv",
-    "depthwise": "DEPTHWISE_CONV_2D DepthwiseConv2dNative",
-    "dense": "FULLY_CONNECTED MatMul Gemm _FusedMatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 BATCH_MATMUL "
-    "MatMulInteger QLinearMatMul com.microsoft.QGemm com.microsoft.FusedMatMul",
-    "add": "ADD Add AddV2 BiasAdd QLinearAdd com.microsoft.QLinearAdd",
-    "mul": "MUL Mul com.microsoft.QLinearMul",
-    "norm": "FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 BatchNormalization BatchNormWithGlobalNormalization",
-    "mean": "MEAN Mean ReduceMean GlobalAveragePool com.microsoft.QLinearGlobalAveragePool",
-    "pool": "MAX_POOL_2D MaxPool AVERAGE_POOL_2D AvgPool AveragePool",
-    "concat": "CONCATENATION Concat ConcatV2 com.microsoft.QLinearConcat",
-    "softmax": "SOFTMAX Softmax com.microsoft.QLinearSoftmax",
-    "quantize": "QUANTIZE QuantizeLinear",
-    "dequantize": "DEQUANTIZE DequantizeLinear",
-    "reshape": "RESHAPE Reshape Flatten SQUEEZE Squeeze EXPAND_DIMS ExpandDims Unsqueeze",
-    "pad": "Pad PadV2 MirrorPad PAD PADV2 MIRROR_PAD",
-    "activation": "Relu Relu6 LeakyRelu PRelu Elu Selu Sigmoid Tanh Softplus Clip HardSigmoid HardSwish Gelu Mish RELU "
-    "RELU6 RELU_N1_TO_1 RELU_0_TO_1 LEAKY_RELU PRELU ELU LOGISTIC TANH HARD_SWISH GELU",
+from collections.abc import Mapping
+from functools import cache
+
+from harness.graph.legal.tables import FORMATS, Entry, kinds, table
+
+_WORDS = {
+    "conv": "Conv1D Conv2D Conv3D",
+    "depthwise": "DepthwiseConv1D DepthwiseConv2D",
+    "dense": "MatMul",
+    "add": "Add",
+    "mul": "Mul",
+    "norm": "BatchNorm",
+    "mean": "Mean",
+    "pool": "MaxPool AveragePool",
+    "concat": "Concat",
+    "softmax": "Softmax",
+    "quantize": "QuantizeLinear",
+    "dequantize": "DequantizeLinear",
+    "reshape": "Reshape",
+    "pad": "Pad MirrorPad",
 }
-FAMILY = {op: family for family, ops in _FAMILIES.items() for op in ops.split()}
-"""Operator → what it is in any format; operators with one name everywhere are not listed."""
+"""Word → legal names."""
+_WORD = {legal: word for word, names in _WORDS.items() for legal in names.split()}
+_ACTIVATIONS = ("activation", "hard_sigmoid", "clip")
+"""Recipes that unfold an activation of many forms."""
+
+
+@cache
+def families() -> Mapping[str, str]:
+    """Return operator → what it is in any format; operators that are in no family are not listed."""
+    pairs = (pair for framework in sorted(set(FORMATS.values())) for pair in table(framework).items())
+    return {op: word for op, entry in pairs if (word := _word(entry)) is not None}
+
+
+def _word(entry: Entry) -> str | None:
+    activates = kinds().get(entry.legal) == "activations" and entry.legal != "LogSoftmax"
+    return _WORD.get(entry.legal) or ("activation" if activates or entry.recipe in _ACTIVATIONS else None)
 
 
 def members(word: str) -> frozenset[str]:
     """Return all operators of a family."""
-    return frozenset(_FAMILIES[word].split())
+    return frozenset(op for op, family in families().items() if family == word)
 
 
 def family(op: str) -> str:
     """Return the word for an operator that does not depend on the format."""
-    return FAMILY.get(op, op.lower().replace("_", ""))
+    return families().get(op, op.lower().replace("_", ""))

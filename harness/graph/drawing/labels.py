@@ -10,7 +10,7 @@ from harness.graph.drawing.names import Layers
 from harness.graph.drawing.picture import Line
 from harness.graph.drawing.repeats import Row, stride, weight, weight_dtype
 from harness.graph.drawing.steps import Flow, Step
-from harness.graph.families import FAMILY
+from harness.graph.families import families
 from harness.graph.model import Node, Tensor
 from harness.graph.ops import MAC_OPS
 
@@ -40,7 +40,7 @@ def _headline(flow: Flow, step: Step) -> str:
     if window := _window(flow, step.lead):
         parts.append(window)
     factor = stride(flow, step)
-    if factor > 1 and FAMILY.get(step.lead.op) in ("conv", "depthwise", "pool"):
+    if factor > 1 and families().get(step.lead.op) in ("conv", "depthwise", "pool"):
         parts.append(f"/{factor}")
     return " ".join(parts)
 
@@ -48,7 +48,7 @@ def _headline(flow: Flow, step: Step) -> str:
 def _window(flow: Flow, node: Node) -> str:
     """Return height and width of a kernel of two dimensions, empty for other operators."""
     op = MAC_OPS.get(node.op)
-    if op is None or FAMILY.get(node.op) not in ("conv", "depthwise"):
+    if op is None or families().get(node.op) not in ("conv", "depthwise"):
         return ""
     kernel = flow.graph.tensor(node.inputs, op.weight)
     shape = None if kernel is None else kernel.shape

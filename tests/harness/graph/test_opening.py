@@ -1,4 +1,4 @@
-"""Any file is opened by its name; what cannot be opened is one line."""
+"""Any file is opened by its content; what cannot be opened is one line."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_a_frozen_graph(tmp_path: Path) -> None:
 
 
 def test_nothing_to_open(tmp_path: Path) -> None:
-    assert "there is no such file" in said(tmp_path / "x.tflite")
-    assert "no saved_model.pb in it" in said(tmp_path)
+    assert "No such file or directory" in said(tmp_path / "x.tflite")
+    assert "neither a saved_model.pb nor a model.json" in said(tmp_path)
     (tmp_path / "x.txt").write_text("x")
-    assert "what is '.txt'? allowed: the folder of a SavedModel, or a file .tflite" in said(tmp_path / "x.txt")
+    assert "it is no model that can be read here; these can: .tflite, .onnx" in said(tmp_path / "x.txt")
 
 
 @pytest.mark.parametrize("name", ["x.tflite", "x.onnx", "x.pb", "saved_model.pb"])

@@ -60,13 +60,13 @@ def test_side_by_side(tmp_path: Path) -> None:
 
 def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = network(tmp_path / "m.onnx")
-    assert "there is no such file" in said(capsys, tmp_path / "none.onnx")
+    assert "No such file or directory" in said(capsys, tmp_path / "none.onnx")
     assert "which format? allowed" in said(capsys, model, "--out", tmp_path / "x.gif")
     assert "invalid choice: 'gif'" in said(capsys, model, "--format", "gif")
     assert "invalid choice: 'all'" in said(capsys, model, "--depth", "all")
     assert "--expand block_9: no block has this name" in said(capsys, model, "--expand", "block_9")
     assert "cannot be written" in said(capsys, model, "--out", tmp_path / "m.onnx" / "x.dot")
-    assert "there is no such file" in said(capsys, model, "--beside", tmp_path / "none.onnx")
+    assert "No such file or directory" in said(capsys, model, "--beside", tmp_path / "none.onnx")
 
 
 def test_a_cycle_and_a_truncated_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

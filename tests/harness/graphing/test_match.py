@@ -87,7 +87,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "did you mean 'dropout'?" in said(capsys, model, "dropuot")
     assert "unknown key 'inptus'; did you mean 'inputs'?" in said(capsys, model, tmp_path / "bad.yaml")
     assert "No such file" in said(capsys, model, tmp_path / "none.yaml")
-    assert "there is no such file" in said(capsys, tmp_path / "none.onnx", "dropout")
+    assert "No such file or directory" in said(capsys, tmp_path / "none.onnx", "dropout")
     assert "only a frozen graph, .pb, is rewritten; this is onnx" in said(
         capsys, model, "hard_swish", "--out", tmp_path / "o.pb")  # fmt: skip
     assert "--out and --json need a pattern" in said(capsys, model, "--json")
