@@ -66,11 +66,7 @@ def _limits(runs: Side, verdict: str | None, settings: list[str]) -> Thresholds:
 
 def _composed_with(runs: Side) -> str | dict[str, Any]:
     """Return the verdict of the newest run; older runs, which have no thresholds for a history, get ours."""
-    import yaml
+    from harness.compare.pairing import run_config
 
-    try:
-        content = yaml.safe_load((runs.sources[runs.runs[-1]] / "config.yaml").read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return "default"
-    verdict = content.get("verdict") if isinstance(content, dict) else None
+    verdict = run_config(runs, runs.runs[-1]).get("verdict")
     return verdict if isinstance(verdict, dict) and "history" in verdict else "default"
