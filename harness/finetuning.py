@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from harness.errors import StageFailed
 from harness.quantizers.contract import Source
 from harness.records import Value
-from zoo import network, preprocessing, saved_model, training
+from zoo import keras_file, network, preprocessing, saved_model, training
 
 PIXELS_AT_ONCE = 8 * 224 * 224
 """Of a gradient step: activations of a whole net are kept for it."""
@@ -101,12 +101,10 @@ class Tuned:
 
 def load_keras(source: Source) -> Any:
     """Return the float ``tf_keras`` model. Raises ``StageFailed``: ``no_keras_model``, when it was no such."""
-    import tensorflow as tf
-
     file = source.folder / "model.keras"
     if not file.is_file():
         raise StageFailed("the model is no Keras model: what its layers are is not known", "no_keras_model")
-    return tf.keras.models.load_model(file, compile=False)
+    return keras_file.load(file)
 
 
 def load_data(source: Source) -> Data:
@@ -182,11 +180,11 @@ def fine_tune(
     kept: Path | None,
     progress: Progress,
     before_step: Callable[[int], None] = lambda _: None,
-    judged: Data | None = None,
+    judge: Callable[[], float] | None = None,
 ) -> Tuned:
     """Train ``model`` (outputs by name) in place with Adam, the rate falling to zero by a cosine.
 
-    With ``judged`` it ends with the weights of the epoch (the start is one) that has the least loss on those images:
+    With ``judge`` it ends with the weights of the epoch (the start is one) for which that gives the least loss:
     a deep net whose normalization stands still can collapse within a few steps.
 
     After each epoch the state goes to the folder ``kept``; a later call with the same data goes on there.
@@ -194,7 +192,7 @@ def fine_tune(
     """
     with contextlib.ExitStack() as stack:
         folder = kept or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        return _fine_tune(model, data, settings, folder, progress, before_step, judged)
+        return _fine_tune(model, data, settings, folder, progress, before_step, judge)
 
 
 def _fine_tune(
@@ -204,7 +202,7 @@ def _fine_tune(
     folder: Path,
     progress: Progress,
     before_step: Callable[[int], None],
-    judged: Data | None,
+    judge: Callable[[], float] | None,
 ) -> Tuned:
     import tensorflow as tf
 
@@ -213,13 +211,13 @@ def _fine_tune(
     rate = tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, max(1, settings.steps))
     optimizer = tf.keras.optimizers.legacy.Adam(rate)
     tuned = Tuned(batch=batch)
-    saved = _Saved(model, optimizer, folder, keeps_best=judged is not None)
+    saved = _Saved(model, optimizer, folder, keeps_best=judge is not None)
     tuned.resumed_at = saved.restore(tuned)
     tuned.steps = tuned.resumed_at * per_epoch
     step = _step(model, optimizer, data, settings)
-    judge = judge_of(model, judged, batch) if judged is not None else lambda: math.nan
+    held_out = judge or (lambda: math.nan)
     if not tuned.held_out:
-        tuned.held_out.append(judge())
+        tuned.held_out.append(held_out())
         saved.save(tuned)
     for epoch in range(tuned.resumed_at, -(-settings.steps // per_epoch)):
         losses: list[float] = []
@@ -229,9 +227,9 @@ def _fine_tune(
             tuned.steps += 1
             progress(tuned.steps / settings.steps, f"step {tuned.steps}/{settings.steps}, loss {np.mean(losses):.4f}")
         tuned.losses.append(float(np.mean(losses)))
-        tuned.held_out.append(judge())
+        tuned.held_out.append(held_out())
         saved.save(tuned)
-    if judged is not None:
+    if judge is not None:
         tuned.best = best_of(tuned.held_out)
         saved.load_best(tuned.best)
     return tuned

@@ -9,6 +9,12 @@ _FLAGS = re.compile(
     r"sse4_[12]|avx|avx2|fma|f16c|avx512\w*|avx_vnni\w*|avx_ifma|avx10\w*|amx_\w+"  # x86
     r"|neon|asimd|asimdhp|asimddp|fphp|i8mm|bf16|sve\w*|sme2?"  # Arm
 )
+ORT_EXACT_INT8 = ("session.x64quantprecision", "1")
+"""Entry of an ONNX Runtime session: where the processor overflows, weights become uint8, whose kernels do not.
+
+Measured on a processor with AVX2 and no VNNI: 256 channels of ±127 against uint8 come out up to 11 steps wrong without
+it; with it they are right and take 1.3 to 1.5 times as long.
+"""
 _NO_SATURATION = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimd", "neon"})
 
 

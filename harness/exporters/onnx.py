@@ -54,12 +54,13 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
 
 def _as_trained(proto: Any, options: Options) -> dict[str, Value]:
     """Write the kernels of a model that was trained for int8 as asked; say what the file holds."""
-    from harness.qdq import kernels, rounded
+    from harness.qdq import kernels, own_zeros, rounded
 
     rounded.apply(proto)
     if options.trained_kernels == "float":
         return {"form": "float32 kernels on an int8 grid, between roundings to uint8"}
     found = kernels.apply(proto)
+    own_zeros.apply(proto)
     left = len(found.floating)
     form = "int8 kernels with a scale for each channel, between roundings to uint8"
     return {"form": form + (f"; {left} kernels are on no grid and stay float32" if left else "")}

@@ -37,6 +37,7 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
     """
     from harness import to_onnx
     from harness.graph import tflite
+    from harness.qdq import own_zeros, unsigned
 
     if model.artifact is None:
         raise StageFailed("there is no TFLite file to start from", "no_artifact")
@@ -46,17 +47,15 @@ def export(model: Model, options: Options, out: Path) -> Artifact:
     proto = _newer(to_onnx.convert(lambda: _parse(artifact, options.opset)), options.opset)
     to_onnx.spell_hard_swish(proto, options.opset)
     _name_ports(proto, {ports[name].name: name for name in ports})
-    values: dict[str, Value] = {}
     if options.activations == "uint8":
-        from harness.qdq import unsigned
-
         unsigned.apply(proto)
+    own_zeros.apply(proto)
     scaled = {n: [t.scales[0], t.zero_points[0]] for n, t in ports.items() if len(t.scales) == 1}
     if scaled:
         proto.metadata_props.add(key=PORTS, value=json.dumps(scaled))
     to_onnx.write(proto, path)
     del proto
-    values |= {"opset": to_onnx.verify(path, options.opset, list(graph.inputs), list(graph.outputs))}
+    values: dict[str, Value] = {"opset": to_onnx.verify(path, options.opset, list(graph.inputs), list(graph.outputs))}
     return Artifact("model.onnx", values | _form(graph, path, model.recipe["scheme"]))
 
 

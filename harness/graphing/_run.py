@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import plugins
+from harness import plugins, processor
 from harness.graph.model import Graph, Tensor
 from harness.graph.ports.pairs import Run, Values
 
@@ -96,6 +96,7 @@ def _onnx(path: Path, graph: Graph) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry(*processor.ORT_EXACT_INT8)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(values: Values) -> Values:

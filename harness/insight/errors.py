@@ -140,10 +140,19 @@ def worst(found: Sequence[Layer], count: int = 10) -> list[Layer]:
 
 
 def ranked(found: Sequence[Layer]) -> list[Layer]:
-    """Return all layers, the worst first; those at the input are held against an input of 8 bits."""
+    """Return all layers, the worst first; those at the input are held against an input of 8 bits.
 
-    def lost(one: Layer) -> float:
-        own = INPUT_DB - one.sqnr_db if one.sqnr_db is not None else 0.0
-        return one.lost_db if one.lost_db is not None else own
+    The worst adds most noise for its signal: noise powers add up on the way to the output, decibels do not. (A layer
+    that falls from 50 to 30 dB loses more of them than one that falls from 12 to 9, and does a sixtieth of the harm.)
+    """
 
-    return sorted(found, key=lambda one: -lost(one))
+    def share(db: float) -> float:
+        return min(1.0, math.pow(10.0, -db / 10))  # what is noise altogether cannot become worse
+
+    def added(one: Layer) -> float:
+        if one.sqnr_db is None:
+            return 0.0
+        before = INPUT_DB if one.lost_db is None else one.sqnr_db + one.lost_db
+        return share(one.sqnr_db) - share(before)
+
+    return sorted(found, key=lambda one: -added(one))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import processor
 from harness.graph import onnx as reader
 from harness.graph.model import Node
 from harness.graph.ops import ACTIVATIONS, CONVERSIONS, MOVES
@@ -36,6 +37,7 @@ class Values:
         proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in extra)
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3
+        settings.add_session_config_entry(*processor.ORT_EXACT_INT8)
         self._run = onnxruntime.InferenceSession(proto.SerializeToString(), settings, ["CPUExecutionProvider"])
         self._numbers = {tensor.name: number for number, tensor in enumerate(self.graph.tensors)}
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from harness import processor
 from harness.errors import Unsupported
 from harness.insight.profiles import Event
 
 ENDING = "_kernel_time"
 
 
-def profile(path: Path, threads: int, runs: int, warm_up: int) -> list[Event]:
-    """Return the events of ``runs`` inferences on zeros, after some that do not count.
+def profile(path: Path, threads: int, runs: int, warm_up: int, *, exact: bool = True) -> list[Event]:
+    """Return the events of ``runs`` inferences on zeros, after some that do not count; ``exact``: sums of int8.
 
     Raises:
         Unsupported: ``no_profile``, when this version writes no trace as expected.
@@ -28,6 +29,8 @@ def profile(path: Path, threads: int, runs: int, warm_up: int) -> list[Event]:
     settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
     settings.log_severity_level = 3
     settings.enable_profiling = True
+    if exact:
+        settings.add_session_config_entry(*processor.ORT_EXACT_INT8)
     with tempfile.TemporaryDirectory() as folder:
         settings.profile_file_prefix = str(Path(folder, "trace"))
         session = ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])

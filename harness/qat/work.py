@@ -72,7 +72,7 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
         _tuning(settings, data, steps, batch),
         source.kept,
         lambda share, text: source.progress(0.1 + 0.8 * share, text),
-        judged=judged,
+        judge=judge if judged is unseen else judge_of(model, judged, batch),
     )
     source.progress(0.92, "saving")
     losses = {"losses": tuned.losses, "held_out_losses": tuned.held_out, "coverage_losses": coverage_losses}

@@ -19,6 +19,7 @@ import numpy as np
 from harness.errors import StageFailed
 from harness.quantizers.contract import Source
 from harness.records import Value
+from zoo import keras_file
 
 PACKAGES: tuple[str, ...] = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "numpy")
 MEMORY_PER_WEIGHT_BYTE = 40.0
@@ -100,15 +101,13 @@ def _prune(source: Source, options: Options, out: Path) -> dict[str, Any]:
 
 def _go_on(source: Source, options: Options, out: Path) -> dict[str, Any]:
     """Make int8 of what was pruned: by the converter, or by training that keeps the zeros."""
-    import tensorflow as tf
-
     assert source.before is not None
     known: dict[str, Any] = json.loads((source.before / FACTS).read_text())
     if options.then == "int8":
         shutil.copytree(source.before / "saved_model", out / "saved_model")
         shutil.copy(source.before / "reference.npz", out / "reference.npz")
         return {"scheme": "int8", "calibration_images": min(_count(source), options.calibration_images), **known}
-    pruned = tf.keras.models.load_model(source.before / KERAS, compile=False)
+    pruned = keras_file.load(source.before / KERAS)
     done = _trained_for_int8(source, options, pruned, out)
     facts, notes = known["facts"] | done.values, known["notes"] | done.notes
     return {"scheme": "int8", "on_grid": True, "calibration_images": done.calibration_images,

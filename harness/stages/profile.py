@@ -31,7 +31,7 @@ def run(job: Job, report: Reporter) -> Outcome:
     if runtime["method"] == "litert":
         events = litert_profile.profile(path, runtime.get("delegate", "none"), threads, runs, WARM_UP)
     elif runtime["method"] == "onnxruntime":
-        events = onnx_profile.profile(path, threads, runs, WARM_UP)
+        events = onnx_profile.profile(path, threads, runs, WARM_UP, exact=runtime.get("int8_sums") != "saturating")
     else:
         raise Unsupported(f"the runtime {runtime['method']} has no profiler here", "no_profile")
     rows = profiles.summarize(events)

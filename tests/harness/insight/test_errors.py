@@ -65,8 +65,13 @@ def test_the_first_broken_layer_and_the_worst() -> None:
     assert [one.name for one in worst(found, 1)] == ["b"]
 
 
-def test_layers_at_the_input_are_ranked_against_eight_bits() -> None:
+def test_layers_are_ranked_by_the_noise_they_add_those_at_the_input_against_eight_bits() -> None:
     good = layers({"a": noisy(0.01), "b": noisy(0.1), "c": noisy(0.5)}, ABOUT)
-    assert [one.name for one in ranked(good)] == ["b", "c", "a"]
-    bad = layers({"a": noisy(0.1), "b": noisy(0.11), "c": noisy(0.5)}, ABOUT)
-    assert [one.name for one in ranked(bad)] == ["a", "c", "b"]
+    assert [one.name for one in ranked(good)] == ["c", "b", "a"]
+    bad = layers({"a": noisy(0.1), "b": noisy(0.11), "c": noisy(0.11)}, ABOUT)
+    assert [one.name for one in ranked(bad)] == ["a", "b", "c"]
+
+
+def test_what_is_noise_altogether_hides_what_comes_after_it() -> None:
+    found = layers({"a": noisy(0.01), "b": noisy(1.5), "c": noisy(3.0)}, ABOUT)
+    assert [one.name for one in ranked(found)] == ["b", "a", "c"]

@@ -13,7 +13,7 @@ import pytest
 from harness.errors import StageFailed
 from harness.exporters import tflite as exporter
 from harness.exporters.contract import Model
-from harness.finetuning import Settings, best_of, fine_tune, load_data, load_keras, named
+from harness.finetuning import Settings, best_of, fine_tune, judge_of, load_data, load_keras, named
 from harness.metrics import audit
 from harness.quantizers import qat, qat_stock
 from harness.quantizers.contract import Source
@@ -149,7 +149,8 @@ def test_an_interrupted_training_goes_on_where_it_was_and_ends_the_same(source: 
                 raise KeyboardInterrupt
 
         trained, judged = data.split(0.1)
-        return model, fine_tune(model, trained, settings, kept, lambda *_: None, stop, judged)
+        judge = judge_of(model, judged, settings.batch)
+        return model, fine_tune(model, trained, settings, kept, lambda *_: None, stop, judge)
 
     whole, whole_tuned = run(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
