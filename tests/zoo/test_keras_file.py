@@ -33,5 +33,5 @@ def test_what_is_no_such_file_is_an_error(tmp_path: Path) -> None:
         keras_file.load(file)
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("config.json", "{}")
-    with pytest.raises(KeyError, match="model.weights.h5"):
+    with pytest.raises(KeyError, match=r"model\.weights\.h5"):
         keras_file.load(file)
