@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import markdown
-from harness.report.view import view
+from harness.report import markdown, overview, support_matrix
+from harness.report.view import View, newest, view
 from harness.tables.verdict import Thresholds
 
+MOST_ROWS = 60
+"""Rows of the summary; with more, a README has a row a model instead."""
+PACKAGES = ("tensorflow", "tf2onnx", "onnx", "onnxruntime", "ai-edge-litert")
 BEGIN, END = "<!-- table:begin -->", "<!-- table:end -->"
 
 
 def block(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thresholds = "default") -> str:
     """Return what belongs between the markers. Raises ``UserError`` as ``tables.load`` does."""
     report = view(run_dirs, verdict)
-    text = "\n\n".join([f"{markdown.escape(report.counted)}.", *markdown.tables(report)])
+    parts = _short(report) if len(report.summary.rows) > MOST_ROWS else markdown.tables(report)
+    text = "\n\n".join([f"{markdown.escape(report.counted)}.", *_measured(report), *parts])
     return text.replace("\n## ", "\n### ").replace("<!--", "&lt;!--")
+
+
+def _short(report: View) -> list[str]:
+    """Return a row a model: the support matrix with its reasons, and the figures asked for first."""
+    latest = newest(report.judged)
+    matrix = ["## Support matrix", *support_matrix.tables(latest)]
+    return [*matrix, "## Latency, size and accuracy", *overview.tables(latest)]
+
+
+def _measured(report: View) -> list[str]:
+    """Return when, on what and with what it was measured, runs of one machine and one set of packages together."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for info in report.runs:
+        facts, tables = dict(info.facts), {name: dict(rows) for name, rows in info.tables}
+        packages = tables.get("packages", {})
+        machine = [facts.get("cpu", ""), f"{facts['cores']} cores" if "cores" in facts else ""]
+        versions = [f"{name} {packages[name]}" for name in PACKAGES if name in packages]
+        found[", ".join(one for one in (*machine, *versions) if one)] += [info.first[:10], info.last[:10]]
+    days = sorted((min(dates), max(dates), text) for text, dates in found.items() if text)
+    return [
+        f"Measured {first if first == last else f'{first} to {last}'} on {markdown.escape(text)}."
+        for first, last, text in days
+    ]
 
 
 def update(

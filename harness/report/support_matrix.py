@@ -22,12 +22,15 @@ trained model directly (`qat/onnx`). Accuracy, latency and size of every cell ar
 
 def page(judged: Sequence[Judged]) -> str | None:
     """Return the page on all models (``judged``: one record of each cell), None when there is none."""
+    parts = tables(judged)
+    return "\n\n".join(["# Support matrix", *parts, ""]) if parts else None
+
+
+def tables(judged: Sequence[Judged]) -> list[str]:
+    """Return what the page says as blocks of Markdown, nothing when there is no model."""
     reasons = Reasons()
     rows = [line(row, reasons) for row in supports(judged, old_table().models)]
-    if not rows:
-        return None
-    parts = ["# Support matrix", EXPLAINED, table(HEAD, rows, ["---"] * len(HEAD)), *reasons.markdown()]
-    return "\n\n".join([*parts, ""])
+    return [EXPLAINED, table(HEAD, rows, ["---"] * len(HEAD)), *reasons.markdown()] if rows else []
 
 
 def line(row: Support, reasons: Reasons) -> list[str]:

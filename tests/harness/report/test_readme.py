@@ -55,3 +55,17 @@ def test_a_readme_without_one_pair_of_markers_is_a_user_error(page: Path, swept:
 def test_a_missing_readme_is_a_user_error(tmp_path: Path, swept: Path) -> None:
     with pytest.raises(UserError, match="No such file"):
         readme.update(tmp_path / "nothing.md", [swept])
+
+
+def test_a_long_report_has_a_row_a_model(page: Path, runs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = runs.write(runs.sweep())
+    monkeypatch.setattr(readme, "MOST_ROWS", 10)
+    readme.update(page, [folder])
+    text = page.read_text("utf-8")
+    assert "Measured 2026-11-22 on " in text
+    assert "tensorflow 2.21.0, onnxruntime 1.32.0, ai-edge-litert 2.3.0." in text
+    assert "| Model | Quantization support |" in text
+    assert "| model | XNNPACK float ms |" in text
+    assert "| mobilenet_v2 | int8 | tflite |" not in text
+    assert "\n## " not in text
+    assert readme.check(page, [folder])

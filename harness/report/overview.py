@@ -1,0 +1,97 @@
+"""A row a model with the figures that people ask for first: for a README that has no room for every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.records import Record
+from harness.report.markdown import escape, table
+from harness.report.shown import NO_CELL, NO_VALUE
+from harness.tables.order import cell_key, model_key
+from harness.tables.verdict import Judged
+
+EXPLAINED = """\
+One thread. *ms*: median latency of one image, clean samples only; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs
+with those of the float Keras model; *top-1*: of the artifact, {images} test images. {absent}: not part of the run,
+{failing}: not measured, for a reason that stands in `compatibility.md`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A figure of one kind of cell."""
+
+    title: str
+    value: str
+    quant: str
+    export: str
+    runtime: str
+    text: Callable[[float], str]
+
+
+def _columns() -> Iterable[Column]:
+    def milliseconds(x: float) -> str:
+        return f"{x:.3g}" if x < 1000 else f"{x:.0f}"
+
+    def megabytes(x: float) -> str:
+        return f"{x / 1e6:.3g}"
+
+    for quant in ("none", "int8", "qat"):
+        name = "float" if quant == "none" else quant
+        yield Column(f"XNNPACK {name} ms", "latency_p50_ms", quant, "tflite", "xnnpack", milliseconds)
+    for quant, name in (("none", "float"), ("ort_static", "int8")):
+        yield Column(f"ONNX Runtime {name} ms", "latency_p50_ms", quant, "onnx", "onnxruntime", milliseconds)
+    for quant, name in (("none", "float"), ("int8", "int8")):
+        yield Column(f"TFLite {name} MB", "size_bytes", quant, "tflite", "xnnpack", megabytes)
+    for quant in ("int8", "qat"):
+        yield Column(f"{quant} cosine", "cosine", quant, "tflite", "xnnpack", "{:.3f}".format)
+    for quant in ("none", "int8", "qat"):
+        name = "float" if quant == "none" else quant
+        yield Column(f"{name} top-1 %", "top1", quant, "tflite", "xnnpack", lambda x: f"{100 * x:.1f}")
+
+
+def tables(judged: Sequence[Judged]) -> list[str]:
+    """Return the overview as blocks of Markdown (``judged``: one record of each cell); nothing where there is none.
+
+    Accuracies are of a task with labels; times, sizes and cosines of one without, at native size, when there is one.
+    """
+    records = [j.record for j in judged]
+    with_labels = {r.cell.task for r in records if r.values.get("top1") is not None}
+    labelled = [r for r in records if r.cell.task in with_labels]
+    native = [r for r in records if r.cell.task not in with_labels]
+    of = {True: _Cells(labelled), False: _Cells(native or labelled)}
+    columns = [one for one in _columns() if of[one.value == "top1"].has(one)]
+    models = {j.record.cell.model: j.record for j in judged}
+    order = sorted(models, key=lambda name: model_key(models[name].cell))
+    rows = [[escape(name), *(of[one.value == "top1"].field(name, one) for one in columns)] for name in order]
+    if not columns:
+        return []
+    images = sorted({int(str(r.values["images"])) for r in labelled if r.values.get("images") is not None})
+    told = EXPLAINED.format(images=" or ".join(map(str, images)) or "no", absent=NO_CELL, failing=NO_VALUE)
+    return [table(["model", *(one.title for one in columns)], rows, ["---", *("--:" for _ in columns)]), told]
+
+
+class _Cells:
+    """Records by what a column asks for; of several thread counts and toolchains the first."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self._found: dict[tuple[str, str, str, str], Record] = {}
+        for r in sorted(records, key=lambda r: cell_key(r.cell)):
+            cell = r.cell
+            self._found.setdefault((cell.model, cell.quant, cell.export, cell.runtime), r)
+
+    def has(self, column: Column) -> bool:
+        """Return whether any model has a number for a column."""
+        return any(self._number(place[0], column) is not None for place in self._found)
+
+    def field(self, model: str, column: Column) -> str:
+        """Return the text of a field."""
+        if (model, column.quant, column.export, column.runtime) not in self._found:
+            return NO_CELL
+        number = self._number(model, column)
+        return NO_VALUE if number is None else column.text(number)
+
+    def _number(self, model: str, column: Column) -> float | None:
+        record = self._found.get((model, column.quant, column.export, column.runtime))
+        value = record.values.get(column.value) if record else None
+        return float(value) if isinstance(value, int | float) else None

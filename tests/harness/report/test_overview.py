@@ -1,0 +1,58 @@
+"""A row a model: figures of the right task, and what is missing told apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from harness.records import Record
+from harness.report import overview
+from harness.report.view import newest, view
+
+
+def rows(text: str) -> dict[str, dict[str, str]]:
+    """Return model → title → field."""
+    lines = [[field.strip() for field in line.strip("|").split("|")] for line in text.splitlines()]
+    head, _, *rest = lines
+    return {line[0]: dict(zip(head[1:], line[1:], strict=True)) for line in rest}
+
+
+def on_photos(record: Record) -> Record:
+    """Return the cell on images without labels."""
+    values = {name: value for name, value in record.values.items() if name not in ("top1", "top5", "top1_drop")}
+    return replace(record, run="photos", cell=replace(record.cell, task="photos"), values=values)
+
+
+def test_times_are_those_of_native_size_and_accuracies_those_of_labels(runs: Any) -> None:
+    digits = runs.write([
+        runs.plain(quant="none", top1=0.982, latency_p50_ms=1.0),
+        runs.plain(quant="int8", top1=0.971, latency_p50_ms=0.5),
+    ])  # fmt: skip
+    native = [runs.plain(quant=quant, latency_p50_ms=ms, cosine=cosine, size_bytes=size)
+              for quant, ms, cosine, size in (("none", 12.34, 1.0, 9_000_000), ("int8", 5.5, 0.98, 2_500_000))]  # fmt: skip
+    photos = runs.write([on_photos(one) for one in native], "photos")
+    found = overview.tables(newest(view([digits, photos]).judged))
+    (row,) = rows(found[0]).values()
+    assert row["XNNPACK float ms"] == "12.3"
+    assert row["XNNPACK int8 ms"] == "5.5"
+    assert row["TFLite int8 MB"] == "2.5"
+    assert row["float top-1 %"] == "98.2"
+    assert row["int8 top-1 %"] == "97.1"
+    assert row["int8 cosine"] == "0.980"
+    assert not any("qat" in title for title in row)  # nobody ran it
+    assert "360 test images" in found[1]
+
+
+def test_what_was_not_run_and_what_could_not_be_measured_are_told_apart(runs: Any) -> None:
+    broken = runs.stopped(runs.plain("resnet50", "int8"), "failed", "export", "x", "it broke")
+    folder = runs.write([runs.plain("mobilenet_v2", "int8"), runs.plain("resnet50", "none"), broken])
+    found = rows(overview.tables(newest(view([folder]).judged))[0])
+    assert found["mobilenet_v2"]["XNNPACK float ms"] == "–"
+    assert found["resnet50"]["XNNPACK int8 ms"] == "n/a"
+    assert found["resnet50"]["XNNPACK float ms"] != "–"
+    assert sorted(found) == ["mobilenet_v2", "resnet50"]
+
+
+def test_a_report_without_figures_has_none(runs: Any) -> None:
+    folder = runs.write([runs.stopped(runs.plain(quant="none"), "failed", "export", "x", "it broke")])
+    assert overview.tables(newest(view([folder]).judged)) == []
