@@ -28,8 +28,10 @@ def test_times_are_those_of_native_size_and_accuracies_those_of_labels(runs: Any
         runs.plain(quant="none", top1=0.982, latency_p50_ms=1.0),
         runs.plain(quant="int8", top1=0.971, latency_p50_ms=0.5),
     ])  # fmt: skip
-    native = [runs.plain(quant=quant, latency_p50_ms=ms, cosine=cosine, size_bytes=size)
-              for quant, ms, cosine, size in (("none", 12.34, 1.0, 9_000_000), ("int8", 5.5, 0.98, 2_500_000))]  # fmt: skip
+    native = [
+        runs.plain(quant="none", latency_p50_ms=12.34, cosine=1.0, size_bytes=9_000_000),
+        runs.plain(quant="int8", latency_p50_ms=5.5, cosine=0.98, size_bytes=2_500_000),
+    ]
     photos = runs.write([on_photos(one) for one in native], "photos")
     found = overview.tables(newest(view([digits, photos]).judged))
     (row,) = rows(found[0]).values()
