@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.compare.comparison import Comparison
 from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
@@ -26,10 +26,14 @@ _PLURALS: dict[Grade, tuple[str, str]] = {
 
 def headline(comparison: Comparison) -> str:
     """Return the outcome in one line."""
-    counts = Counter(one.grade for one in comparison.findings)
-    parts = [f"{counts[g]} {_PLURALS[g][counts[g] != 1]}" for g in GRADES if counts[g]]
     cells = sum(pair.latest is not None for pair in comparison.pairs)
-    return f"{cells} cells on both sides: {', '.join(parts) if parts else 'no difference'}"
+    return f"{cells} cells on both sides: {counted(comparison.findings) or 'no difference'}"
+
+
+def counted(findings: Iterable[Finding]) -> str:
+    """Return how many findings there are of each grade, nothing when there are none."""
+    counts = Counter(one.grade for one in findings)
+    return ", ".join(f"{counts[g]} {_PLURALS[g][counts[g] != 1]}" for g in GRADES if counts[g])
 
 
 def sides(comparison: Comparison) -> str:

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
-from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
+from harness.compare.findings import SECTIONS, Finding, Section
+from harness.compare.render.words import counted
 from harness.history.chronicle import Chronicle
-
-_PLURALS: dict[Grade, tuple[str, str]] = {
-    "regression": ("regression", "regressions"),
-    "known": ("known issue", "known issues"),
-    "improvement": ("improvement", "improvements"),
-    "note": ("note", "notes"),
-}
 
 
 def headline(history: Chronicle) -> str:
     """Return the outcome in one line."""
-    counts = Counter(one.grade for one in history.findings)
-    parts = [f"{counts[g]} {_PLURALS[g][counts[g] != 1]}" for g in GRADES if counts[g]]
     live = sum(track.live for track in history.tracks)
     cells = "1 cell" if live == 1 else f"{live} cells"
-    return f"{cells} in the newest night: {', '.join(parts) if parts else 'nothing stands out'}"
+    return f"{cells} in the newest night: {counted(history.findings) or 'nothing stands out'}"
 
 
 def span(history: Chronicle) -> str:
