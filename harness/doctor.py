@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import environment, locks, toolchains
+from harness import environment, locks, processor, toolchains
 from harness.cache import default_root
 from harness.environment import Environment
 from harness.errors import Unsupported
@@ -57,11 +57,20 @@ def _machine(now: Environment) -> list[Line]:
         Line("python", f"{now.python} ({sys.executable})"),
         Line("processor", f"{now.cpu}, {now.machine}, {now.cores} usable"),
         Line("cpu flags", " ".join(now.cpu_flags) or "unknown"),
+        _int8_sums(now.cpu_flags),
         _governor(now.governor),
         _load(now),
         _memory(now),
         _measuring(),
     ]
+
+
+def _int8_sums(flags: tuple[str, ...]) -> Line:
+    """Return whether plain quantized ONNX models are right here; what runs here asks for exact sums anyway."""
+    if processor.adds_int8_without_saturation(flags):
+        return Line("int8 sums", "in 32 bits")
+    hint = "a plain ONNX Runtime session is wrong in int8 here: set session.x64quantprecision, as the harness does"
+    return Line("int8 sums", "in 16 bits, which overflow", hint=hint)
 
 
 def _governor(name: str | None) -> Line:

@@ -43,6 +43,17 @@ def test_what_is_missing_comes_with_a_remedy(monkeypatch: pytest.MonkeyPatch, tm
     assert not {"tensorflow-datasets", "dot", "node", "governor"} & bad
 
 
+@pytest.mark.parametrize(("flags", "overflows"), [(("avx2", "fma"), True), (("avx2", "avx_vnni"), False)])
+def test_a_processor_whose_int8_sums_overflow_is_told(
+    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], overflows: bool
+) -> None:
+    now = replace(environment.current(), cpu_flags=flags)
+    monkeypatch.setattr(environment, "current", lambda: now)
+    line = found("int8 sums")
+    assert ("x64quantprecision" in line.hint) == overflows
+    assert line.ok  # what runs here is right all the same
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     line = found("results folder", results_dir=tmp_path / "file" / "results")
