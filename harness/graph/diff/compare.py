@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.graph.diff import factors
 from harness.graph.diff.fates import KINDS, Fate, Fates
 from harness.graph.diff.matching import Matching
 from harness.graph.diff.pair_of_paths import Paths
@@ -76,6 +77,7 @@ def _pair(matching: Matching, a: int, b: int, fates: Fates) -> None:
     edges = [[matching.through(side, edge) for edge in cores[side].edges] for side in (0, 1)]
     fates.keep(a, b, sides[0].op(a))
     used: set[int] = set()
+    pairs: list[factors.EdgePair] = []
     for place, edge in enumerate(edges[0]):
         other = _like(matching, edge, edges[1], used, place, commutes=sides[0].op(a) in COMMUTATIVE)
         if other is None:
@@ -84,7 +86,9 @@ def _pair(matching: Matching, a: int, b: int, fates: Fates) -> None:
                 fates.put(side, number, Fate("unexplained", sides[side].op(number), why))
             continue
         used.add(other)
-        explain(Paths(sides, (edge, edges[1][other]), (a, b)), fates)
+        pairs.append((edge, edges[1][other]))
+    for one in factors.moved(sides, pairs, fates) if sides[0].op(a) == factors.PRODUCT else pairs:
+        explain(Paths(sides, one, (a, b)), fates)
 
 
 def _like(

@@ -137,6 +137,26 @@ def test_no_neighbour_takes_a_product_after_an_activation(lines: list[Any]) -> N
         assert whats(compare(build(before, ["out"]), build(after, ["out"])), "unexplained") == ["Mul"]
 
 
+def test_a_number_may_go_over_to_the_other_factor_of_a_product(lines: list[Any]) -> None:
+    one = swap(lines, "out", ("half", "Mul", ["gate", [0.5]], {}), ("out", "Mul", ["half", "sum"], {}))
+    other = swap(lines, "out", ("half", "Mul", ["sum", [0.5]], {}), ("out", "Mul", ["gate", "half"], {}))
+    found = compare(build(one, ["out"]), build(other, ["out"]))
+    (change,) = [change for change in found.changes if change.kind == "rewritten"]
+    assert (change.what, change.before, change.after) == ("Mul → Mul", ("half",), ("half",))
+    assert change.why == "the same number, with the other factor of the product behind it"
+    assert not found.unexplained
+
+
+@pytest.mark.parametrize("numbers", [[0.25], [0.5, 0.5, 0.5, 0.25]])
+def test_another_number_does_not(lines: list[Any], numbers: list[float]) -> None:
+    one = swap(lines, "out", ("half", "Mul", ["gate", [0.5]], {}), ("out", "Mul", ["half", "sum"], {}))
+    row = np.reshape(numbers, (-1, 1, 1))
+    other = swap(lines, "out", ("half", "Mul", ["sum", row], {}), ("out", "Mul", ["gate", "half"], {}))
+    found = compare(build(one, ["out"]), build(other, ["out"]))
+    assert whats(found, "unexplained") == ["Mul"]
+    assert found.counts["unexplained"] == 2
+
+
 def test_a_scale_goes_into_the_kernel_behind_it_but_a_shift_does_not(lines: list[Any]) -> None:
     for op, explained in (("Mul", True), ("Add", False)):
         more = [("first", op, ["x", [3.0]], {}), ("conv", "Conv", ["first", *lines[0][2][1:]], {}), *lines[1:]]
