@@ -66,6 +66,42 @@ def test_onnx_runtime_stops_at_a_shared_one() -> None:
         run(model())
 
 
+def test_integers_that_are_another_constants_zero_point_get_a_name_of_their_own() -> None:
+    made = model()
+    made.graph.initializer.append(numpy_helper.from_array(np.int8(0), "zero"))
+    made.graph.initializer.append(numpy_helper.from_array(np.float32(0.1), "one_scale"))
+    for name in ("first", "second"):  # 0 · 0.1, its integers the zero point as well
+        made.graph.node.append(helper.make_node("DequantizeLinear", ["zero", "one_scale", "zero"], [name]))
+    made.graph.node.append(helper.make_node("Add", ["first", "second"], ["both"]))
+    made.graph.output.append(helper.make_tensor_value_info("both", TensorProto.FLOAT, ()))
+    assert own_zeros.apply(made) == 1 + 3
+    onnx.checker.check_model(made, full_check=True)
+    run(made)
+    assert own_zeros.apply(made) == 0
+
+
+def test_each_reader_of_a_constant_has_its_own() -> None:
+    made = model()
+    extra = [
+        helper.make_node("DequantizeLinear", ["sixth", "one_scale", "zero"], ["factor"]),
+        helper.make_node("Mul", ["y", "factor"], ["once"]),
+        helper.make_node("Mul", ["factor", "factor"], ["square"]),
+        helper.make_node("Mul", ["once", "square"], ["end"]),
+    ]
+    made.graph.node.extend(extra)
+    for name, value in (("sixth", np.int8(43)), ("zero", np.int8(0)), ("one_scale", np.float32(0.004))):
+        made.graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
+    made.graph.output[0].CopyFrom(helper.make_tensor_value_info("end", TensorProto.FLOAT, (1, 3, 4, 4)))
+    before = run(made, "ORT_DISABLE_ALL")
+    assert own_zeros.apply(made) == 1 + 2 + 2 * 2  # a zero point; two operators, each with two constants
+    onnx.checker.check_model(made, full_check=True)
+    readers = [name for node in made.graph.node if node.op_type == "Mul" for name in node.input if "factor" in name]
+    assert len(set(readers)) == len(readers) == 3
+    assert np.array_equal(run(made, "ORT_DISABLE_ALL"), before)
+    run(made)
+    assert own_zeros.apply(made) == 0
+
+
 def test_a_kernel_without_a_zero_point_needs_none() -> None:
     made = model(zeros=False)
     before = made.SerializeToString()
