@@ -24,7 +24,7 @@ FEWEST_IMAGES = 4
 Span = tuple[float, float]
 """Start and end of one run, seconds of the machine's monotonic clock."""
 COVERAGE_COLUMNS = ("delegate_applied", "partitions", "undelegated_ops")
-FUSION_COLUMNS = ("integer_convs", "float_convs", "inserted_transposes")
+FUSION_COLUMNS = ("integer_convs", "float_convs", "inserted_transposes", "int8_sums")
 TRAINED_COLUMNS = ("trained_agreement", "trained_max_abs_error", "trained_top1", "trained_top1_drop")
 CONVERTED_COLUMNS = ("converted_agreement", "converted_max_abs_error", "converted_max_steps")
 ORIGINALS = {"tflite": ("litert", {"delegate": "xnnpack"})}
@@ -37,6 +37,7 @@ UNITS: dict[str, str] = {
     "integer_convs": "count",
     "float_convs": "count",
     "inserted_transposes": "count",
+    "int8_sums": "native, exact or saturating",
     "converted_agreement": "fraction of images",
     "converted_max_abs_error": "as the output",
     "converted_max_steps": "quantization steps of the output",
