@@ -105,7 +105,7 @@ def test_int8_sums_are_right_whatever_the_processor_has_and_wrong_only_on_demand
     wanted = (np.clip(np.rint(inside / 3) + 128, 0, 255) - 128) * 3
     found = {}
     for sums in ("exact", "saturating"):
-        session = onnxruntime.open_session(overflowing, Options(int8_sums=sums), 1)  # type: ignore[arg-type]
+        session = onnxruntime.open_session(overflowing, Options(int8_sums=sums), 1)
         found[sums] = session.run(image)["scores"][0, :, 2, 2].copy()
         coverage = session.coverage()
         assert coverage["integer_convs"] == 1
