@@ -1,7 +1,10 @@
-"""Acceptance: every difference between Keras and its exports is explained, for one model of each kind."""
+"""Acceptance: every difference between Keras and its exports is explained, for every model of the zoo."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +12,35 @@ import numpy as np
 import pytest
 import yaml
 
+from harness import cache, toolchains
+from harness.errors import Unsupported
 from harness.exporters import frozen_graph, onnx, tflite
 from harness.exporters.contract import Model
 from harness.graph.diff.compare import compare
 from harness.graph.read import read
 from harness.graph.summary import summarize
 
-CONF = Path(__file__).resolve().parents[4] / "conf" / "model"
-SMALL = yaml.safe_load((CONF / "small.yaml").read_text())["defaults"]
+ROOT = Path(__file__).resolve().parents[4]
+CONF = ROOT / "conf" / "model"
+ZOO = [
+    *yaml.safe_load((CONF / "all.yaml").read_text())["defaults"],
+    "resnet101v2",
+    "resnet152v2",
+    "mobilenet_symmetric",
+]
 EXPORTS = ("saved_model", "model.pb", "model.tflite", "model.onnx")
 SIZE = 64
+OWN_CACHE = cache.default_root()
+"""That of whoever runs the tests: each test has another."""
+TO_TFJS = """
+import pathlib, sys
+from harness import to_tfjs
+to_tfjs.convert(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), "float32")
+"""
 
 
-def export(architecture: str, out: Path) -> None:
-    """Build with random weights, batch norms that do something, and write every format."""
+def build(architecture: str, out: Path) -> None:
+    """Build with random weights, and batch norms that do something; write as .keras and as a SavedModel."""
     import tf_keras
 
     from zoo import architectures, network, saved_model
@@ -35,26 +53,51 @@ def export(architecture: str, out: Path) -> None:
             layer.set_weights([random.uniform(0.5, 1.5, one.shape).astype(np.float32) for one in layer.get_weights()])
     saved_model.save(network.from_keras(model, (SIZE, SIZE, 3)), out / "saved_model")
     model.save(out / "model.keras")
-    given = Model(out / "saved_model", {"preprocessing": "none"}, {"scheme": "none"}, out / "none.npy")
-    exporters: tuple[Any, ...] = (tflite, onnx, frozen_graph)
-    for exporter in exporters:
-        exporter.export(given, exporter.Options(), out)
+
+
+@pytest.fixture(scope="module")
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the folder of a model's files, for all tests of that model."""
+    out = tmp_path_factory.mktemp("model")
+    build(yaml.safe_load((CONF / f"{request.param}.yaml").read_text())["architecture"], out)
+    yield out
+    shutil.rmtree(out)  # a gigabyte for the largest
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", SMALL)
-def test_nothing_is_unexplained(name: str, tmp_path: Path) -> None:
-    export(yaml.safe_load((CONF / f"{name}.yaml").read_text())["architecture"], tmp_path)
-    source = read(tmp_path / "model.keras")
-    wanted = summarize(source)
+@pytest.mark.parametrize("built", ZOO, indirect=True)
+def test_nothing_is_unexplained(built: Path) -> None:
+    given = Model(built / "saved_model", {"preprocessing": "none"}, {"scheme": "none"}, built / "none.npy")
+    exporters: tuple[Any, ...] = (tflite, onnx, frozen_graph)
+    for exporter in exporters:
+        exporter.export(given, exporter.Options(), built)
     for file in EXPORTS:
-        graph = read(tmp_path / file)
-        found = compare(source, graph)
-        assert not found.unexplained, (file, found.unexplained)
-        folded = [one for one in found.changes if one.what.startswith("BatchNorm →")]
-        assert not [one.why for one in folded if "with another" in one.why or "with other" in one.why]
-        numbers = summarize(graph)
-        assert (numbers.macs, numbers.kernel_parameters) == (wanted.macs, wanted.kernel_parameters)
-        assert not numbers.unknown_ops
-        assert 0.97 < numbers.parameters / wanted.parameters <= 1
+        explained(built, file)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("built", ZOO, indirect=True)
+def test_nothing_is_unexplained_in_tfjs(built: Path) -> None:
+    try:
+        python = toolchains.python("tfjs", root=OWN_CACHE)
+    except Unsupported as error:
+        pytest.skip(str(error))
+    command = [python, "-c", TO_TFJS, built / "saved_model", built / "tfjs"]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    explained(built, "tfjs/model.json")
+
+
+def explained(built: Path, file: str) -> None:
+    source = read(built / "model.keras")
+    wanted = summarize(source)
+    graph = read(built / file)
+    found = compare(source, graph)
+    assert not found.unexplained, (file, found.unexplained)
+    folded = [one for one in found.changes if one.what.startswith("BatchNorm →")]
+    assert not [one.why for one in folded if "with another" in one.why or "with other" in one.why]
+    numbers = summarize(graph)
+    assert (numbers.macs, numbers.kernel_parameters) == (wanted.macs, wanted.kernel_parameters)
+    assert not numbers.unknown_ops
+    assert 0.97 < numbers.parameters / wanted.parameters <= 1
