@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from harness.exporters import tflite as exporter
 from harness.exporters.contract import Model
@@ -17,10 +18,13 @@ from harness.quantizers.contract import Source
 from zoo import architectures, network, random_weights, saved_model
 
 SHAPE = (224, 224, 3)
+"""Keras takes no other with ImageNet weights."""
 
 
-def imagenet_like(folder: Path) -> Any:
+@pytest.fixture(scope="module")
+def keras(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return the model that Keras builds for ``weights="imagenet"``, from a weights file made here."""
+    folder = tmp_path_factory.mktemp("weights")
     plain = architectures.build("EfficientNetB0", SHAPE, 1000)
     images = np.random.default_rng(0).integers(0, 256, (4, *SHAPE)).astype(np.uint8)
     random_weights.enliven(plain, images, "none")
@@ -49,8 +53,7 @@ def source_of(keras: Any, folder: Path) -> Source:
     return Source(folder, folder)
 
 
-def test_the_extra_multiply_goes_through_training_and_leaves_no_float_op(tmp_path: Path) -> None:
-    keras = imagenet_like(tmp_path)
+def test_the_extra_multiply_is_rewritten_and_the_function_stays(keras: Any) -> None:
     found = graph.read(keras)
     assert [call.get("function") for call in found.calls if call.kind == "TFOpLambda"] == ["math.multiply"]
 
@@ -62,6 +65,9 @@ def test_the_extra_multiply_goes_through_training_and_leaves_no_float_op(tmp_pat
     assert before.std() > 1e-4
     assert np.abs(before - after.numpy()).max() <= 1e-5
 
+
+@pytest.mark.slow
+def test_it_goes_through_training_and_leaves_no_float_op(keras: Any, tmp_path: Path) -> None:
     source = source_of(keras, tmp_path)
     out = tmp_path / "out"
     out.mkdir()
