@@ -35,7 +35,7 @@ def exported(source: Source, recipe: dict[str, Any], out: Path) -> Any:
 
 
 @pytest.mark.parametrize("then", ["float", "int8", "qat"])
-@pytest.mark.parametrize("sparsity", [0.5, 0.75])
+@pytest.mark.parametrize("sparsity", [0.5, pytest.param(0.75, marks=pytest.mark.slow)])
 def test_the_target_is_reached_and_survives(source: Source, tmp_path: Path, then: Any, sparsity: float) -> None:
     recipe = quantized(source, prune.Options(sparsity=sparsity, then=then, epochs=2, qat_epochs=1), tmp_path)
     facts = recipe["facts"]

@@ -220,9 +220,9 @@ def test_affine_on_a_vector_stays(same_function: Check) -> None:
 
 SMALL = [
     "ResNet50V2",
-    "DenseNet121",
+    pytest.param("DenseNet121", marks=pytest.mark.slow),
     "EfficientNetB0",
-    "EfficientNetV2B0",
+    pytest.param("EfficientNetV2B0", marks=pytest.mark.slow),
     "MobileNet",
     "MobileNetV2",
     "MobileNetV3Small",
