@@ -11,7 +11,8 @@ from typing import Any
 from harness.records import Cell
 from harness.report import shown
 from harness.report.matrix import Labels
-from harness.report.shown import NO_CELL, SYMBOLS, Notes, Shown
+from harness.report.notes import Notes
+from harness.report.shown import NO_CELL, SYMBOLS, Shown
 from harness.tables.verdict import Judged
 
 ALL_RUNTIMES = "all"

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.records import Cell
-from harness.report.shown import NO_CELL, SYMBOLS, Notes, Shown, clip, one_line
+from harness.report.notes import Notes
+from harness.report.shown import NO_CELL, SYMBOLS, Shown, clip, one_line
 from harness.tables.order import cell_key, column_key, model_key
 from harness.tables.verdict import RANK, Judged, worst
 

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.report.markdown import escape, numbered, table
-from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Notes, superscript
+from harness.report.notes import Notes
+from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, superscript
 from harness.tables.order import model_key, place
 from harness.tables.verdict import RANK, Judged
 

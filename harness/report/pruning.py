@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from harness.records import Cell, Record, Value
 from harness.report.markdown import escape, numbered, table
-from harness.report.shown import NO_CELL, NO_VALUE, Notes, Shown, clip, one_line, superscript
+from harness.report.notes import Notes
+from harness.report.shown import NO_CELL, NO_VALUE, Shown, clip, one_line, superscript
 from harness.tables.verdict import Judged
 
 HEAD = (

@@ -1,11 +1,11 @@
-"""How facts become text: units, formats, symbols, numbered notes. The one place that rounds numbers."""
+"""How facts become text: units, formats, symbols. The one place that rounds numbers."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.records import Value
 from harness.tables.verdict import Bounds
@@ -29,20 +29,6 @@ class Shown:
     """Number of the note that explains it."""
     title: str = ""
     """More about it, for those who ask."""
-
-
-@dataclass(slots=True)
-class Notes:
-    """Texts beneath tables, each with one number however often it is used."""
-
-    texts: list[str] = field(default_factory=list)
-
-    def number(self, text: str) -> int:
-        """Return the number of ``text``, counted from 1."""
-        text = clip(one_line(text) or NO_REASON)
-        if text not in self.texts:
-            self.texts.append(text)
-        return self.texts.index(text) + 1
 
 
 def superscript(number: int | None) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from harness.records import Cell
 from harness.report import shown
 from harness.report.matrix import Entry, Labels, entry, refused_columns
-from harness.report.shown import NO_CELL, NO_REASON, NO_VALUE, Notes, Shown
+from harness.report.notes import Notes
+from harness.report.shown import NO_CELL, NO_REASON, NO_VALUE, Shown
 from harness.tables.order import RUNTIMES, Key, column_key, model_key, place
 from harness.tables.verdict import Judged
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from harness.records import Cell
 from harness.report.changes import ALL_RUNTIMES, OF_CELL, Change, Group, numbers, of_artifact, state
 from harness.report.matrix import labels
-from harness.report.shown import NO_CELL, Notes, one_line
+from harness.report.notes import Notes
+from harness.report.shown import NO_CELL, one_line
 from harness.report.view import View
 from harness.tables.order import EXPORTS, QUANTS, RUNTIMES, cell_key, model_key, place
 from harness.tables.verdict import Judged

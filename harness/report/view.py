@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.report.environment import RunInfo, run_info
 from harness.report.matrix import Matrix, labels, matrix
+from harness.report.notes import Notes
 from harness.report.remarks import remarks
-from harness.report.shown import SYMBOLS, Notes, one_line, printable
+from harness.report.shown import SYMBOLS, one_line, printable
 from harness.report.summary import Summary, summary
 from harness.tables.order import cell_key, natural
 from harness.tables.read import read

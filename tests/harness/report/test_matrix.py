@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.records import Record
 from harness.report.matrix import labels, matrix
-from harness.report.shown import Notes
+from harness.report.notes import Notes
 from harness.report.summary import summary
 from harness.tables import judge_all
 

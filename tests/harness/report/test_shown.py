@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from harness.records import Value
 from harness.report import shown
-from harness.report.shown import Notes
 
 
 @pytest.mark.parametrize(
@@ -49,19 +48,6 @@ def test_one_line_is_one_printable_line(text: str) -> None:
 
 def test_escape_sequences_and_direction_marks_are_taken_out() -> None:
     assert shown.one_line("a\x1b[31mred\x07 \u202eevil\r\nb") == "a[31mred evil b"
-
-
-def test_notes_number_each_text_once() -> None:
-    notes = Notes()
-    assert [notes.number(text) for text in ("a", "b", "a ", "")] == [1, 2, 1, 3]
-    assert notes.texts == ["a", "b", "no reason recorded"]
-
-
-def test_long_notes_are_cut() -> None:
-    notes = Notes()
-    notes.number("x" * 1000)
-    assert len(notes.texts[0]) == 240
-    assert notes.texts[0].endswith("…")
 
 
 def test_superscripts() -> None:

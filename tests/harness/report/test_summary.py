@@ -9,7 +9,8 @@ import pytest
 
 from harness.records import Record
 from harness.report.matrix import labels
-from harness.report.shown import Notes, Shown
+from harness.report.notes import Notes
+from harness.report.shown import Shown
 from harness.report.summary import summary
 from harness.tables import judge_all
 
