@@ -9,9 +9,9 @@ from harness.report.shown import NO_REASON, clip, one_line
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _VARIES = re.compile(
-    rf"(?<=\w )(?P<figure>{_NUMBER})(?= is (?:below|above) )"  # a measured value; its bound stays
-    rf"|(?<=p = )(?P<p>{_NUMBER})"
-    r"|(?P<name>[^\s'\"(),]*/[^\s'\"(),:]*)"  # an operator, as converters name them
+    rf"(?<=\w ){_NUMBER}(?= is (?:below|above) )"  # a measured value; its bound stays
+    rf"|(?<=p = ){_NUMBER}"
+    r"|[^\s'\"(),]*/[^\s'\"(),:]*"  # an operator, as converters name them
 )
 
 

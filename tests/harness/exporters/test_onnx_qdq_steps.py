@@ -95,17 +95,14 @@ def test_no_operator_of_mobilenet_v3_is_more_than_a_step_off(tmp_path: Path) -> 
     import tf_keras
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    from zoo import architectures, network, saved_model
+    from zoo import architectures, network, random_weights, saved_model
 
     tf_keras.utils.set_random_seed(0)
     keras = architectures.build("MobileNetV3Small", (SIZE, SIZE, 3), 10)
-    random = np.random.default_rng(0)
-    for layer in keras.layers:
-        if type(layer).__name__ == "BatchNormalization":
-            layer.set_weights([random.uniform(0.5, 1.5, one.shape).astype(np.float32) for one in layer.get_weights()])
+    images = np.random.default_rng(0).integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
+    random_weights.enliven(keras, images, "none")
     built = network.from_keras(keras, (SIZE, SIZE, 3), "image")
     outputs = [{"name": name, "shape": list(shape)} for name, shape in saved_model.save(built, tmp_path / "s").items()]
-    images = random.integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
     np.save(tmp_path / "images.npy", images)
     info = {"input": {"name": "image", "shape": [1, SIZE, SIZE, 3]}, "outputs": outputs, "preprocessing": "none"}
     recipe = {"scheme": "int8", "per_channel": True, "deny_ops": [], "deny_layers": [], "calibration_images": 8}

@@ -26,7 +26,7 @@ def test_figures_are_a_range_and_bounds_stay_apart() -> None:
     numbers, texts = told(
         "cosine 0.9599 is below 0.97", "cosine 0.9851 is below 0.99", "cosine 0.93 is below 0.97",
         "cpu: cosine 0.9 is below 0.97; xnnpack: clean", "sqnr_db -3.1 is below 10", "sqnr_db 8.75 is below 10",
-        "top1_drop 0.04 is above 0.01 (p = 1e-05)", "top1_drop 0.02 is above 0.01 (p = 0.003)",
+        "top1_drop 0.04 is above 0.01 (McNemar p = 1e-05)", "top1_drop 0.02 is above 0.01 (McNemar p = 0.003)",
     )  # fmt: skip
     assert numbers == [1, 2, 1, 3, 4, 4, 5, 5]
     assert texts == [
@@ -34,7 +34,7 @@ def test_figures_are_a_range_and_bounds_stay_apart() -> None:
         "cosine 0.9851 is below 0.99",
         "cpu: cosine 0.9 is below 0.97; xnnpack: clean",
         "sqnr_db -3.1–8.75 is below 10",
-        "top1_drop 0.02–0.04 is above 0.01 (p = 1e-05–0.003)",
+        "top1_drop 0.02–0.04 is above 0.01 (McNemar p = 1e-05–0.003)",
     ]
 
 
