@@ -25,12 +25,8 @@ from harness.graph.summary import summarize
 
 ROOT = Path(__file__).resolve().parents[4]
 CONF = ROOT / "conf" / "model"
-ZOO = [
-    *yaml.safe_load((CONF / "all.yaml").read_text())["defaults"],
-    "resnet101v2",
-    "resnet152v2",
-    "mobilenet_symmetric",
-]
+ARCHITECTURES = {file.stem: yaml.safe_load(file.read_text()).get("architecture") for file in CONF.glob("*.yaml")}
+ZOO = sorted(name for name, architecture in ARCHITECTURES.items() if architecture)  # the others are sets of them
 EXPORTS = ("saved_model", "model.pb", "model.tflite", "model.onnx")
 SIZE = 64
 OWN_CACHE = cache.default_root()
@@ -64,10 +60,9 @@ def write(architecture: str, out: Path) -> None:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return the folder of a model's files, for all tests of that model."""
     out = tmp_path_factory.mktemp("model")
-    architecture = yaml.safe_load((CONF / f"{request.param}.yaml").read_text())["architecture"]
     # TensorFlow keeps gigabytes of the large ones: a process for each
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        process.submit(write, architecture, out).result()
+        process.submit(write, ARCHITECTURES[request.param], out).result()
     yield out
     shutil.rmtree(out)  # a gigabyte for the largest
 
