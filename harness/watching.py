@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -22,16 +23,21 @@ def history_command(args: list[str]) -> int:
     """Print what stands out in the newest of many runs, write the page; exit code 1 when something got worse."""
     from harness import known_issues
     from harness.history.chronicle import told
-    from harness.history.render import as_json, page, terminal
+    from harness.history.confirm import confirmed
+    from harness.history.render import as_json, markdown, page, terminal
     from harness.history.tracks import gathered
 
     given = _words().parse_args(args)
     runs = gathered(given.run or ["results"])
     found = told(runs, _limits(runs, given.verdict, given.set), known_issues.load(given.known))
+    if given.confirm:
+        found = confirmed(found, given.plugins_dir, tell=lambda text: print(text, file=sys.stderr, flush=True))
     now = datetime.now(UTC)
     terminal.show(found, now)
     if given.json is not None:
         write_text(given.json, as_json.text(found, now))
+    if given.markdown is not None:
+        write_text(given.markdown, markdown.page(found, now))
     write_text(given.page, page.page(found, now))
     print(f"page: {given.page}")
     return found.code
@@ -43,6 +49,11 @@ def _words() -> ArgumentParser:
     words.add_argument("--verdict", help="thresholds: a file of conf/verdict; default: those the newest run ran with")
     words.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a threshold, as latency=0.1")
     words.add_argument("--known", type=Path, metavar="FILE", help="expected failures; default: conf/known_issues.yaml")
+    words.add_argument(
+        "--confirm", action="store_true", help="measure what stands out as slower again before it counts"
+    )
+    words.add_argument("--plugins-dir", metavar="DIR", help="--confirm: where runtimes of your own are")
+    words.add_argument("--markdown", type=Path, metavar="FILE", help="also write what stands out for a CI summary")
     words.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
     words.add_argument("--page", type=Path, metavar="FILE", default=PAGE, help=f"where the page goes; default: {PAGE}")
     return words

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A night: an experiment is run and held against the last good night; what came out is kept. For cron and for CI.
+# A night: an experiment is run and held against the last good night, and its latencies against the nights before, so
+# that what one comparison missed is still found; what came out is kept. For cron and for CI.
 #
 #   scripts/nightly.sh [EXPERIMENT [key=value ...]]   EXPERIMENT: a name of conf/experiment; default: nightly
 #   scripts/nightly.sh accept EXPERIMENT [NIGHT]      take a night as it is (default: the newest) for the new baseline
@@ -7,8 +8,9 @@
 # NIGHTLY_HOME       where everything is kept; default: the folder nightly of the checkout
 #                      cache/                          conversions, for all experiments
 #                      EXPERIMENT/results/NIGHT/       records, samples, predictions, logs
-#                      EXPERIMENT/reports/NIGHT/       summary.md, compare.json, compare.xml, tables and page
+#                      EXPERIMENT/reports/NIGHT/       summary.md, compare.*, history.*, tables and page
 #                      EXPERIMENT/last_good            the night that the next one is held against
+#                      EXPERIMENT/since                the oldest night of the history: what was accepted last
 # key=value, for the harness, comes after the experiment's own; paths in it count from the checkout.
 # NIGHTLY_KEEP       nights that are kept besides the last good one; default: 60
 # NIGHTLY_CACHE_GIB  what the cache is pruned to; default: 20
@@ -74,12 +76,18 @@ run() {
   if [[ ! -s $state/results/$night/records.jsonl ]]; then fail "the run has left no record"; fi
   mkdir -p "$out"
   judge "$base" || verdict=$?
-  if [[ $code -gt $verdict ]]; then verdict=$code; fi
+  look_back || worse $?
+  worse "$code"
   if [[ $verdict -gt 2 ]]; then verdict=2; fi
   if [[ $verdict == 0 ]]; then remember "$night"; fi
   prune
   summarize "$base" "$verdict"
   exit "$verdict"
+}
+
+# Raise the verdict of the night to a code.
+worse() {
+  if [[ $1 -gt $verdict ]]; then verdict=$1; fi
 }
 
 # Print the name of the last good night; nothing when there is none, or when it is lost.
@@ -101,6 +109,18 @@ judge() {
     --markdown "$out/compare.md" --json "$out/compare.json" --junit "$out/compare.xml"
 }
 
+# Hold the latencies of this night against those of the nights before, as far back as something was accepted.
+look_back() {
+  local since='' names name nights=()
+  if [[ -f $state/since ]]; then read -r since <"$state/since" || true; fi
+  mapfile -t names < <(cd "$state/results" && printf '%s\n' "$experiment"-*/ | sort)
+  for name in "${names[@]%/}"; do
+    if [[ ! $name < $since && -s $state/results/$name/records.jsonl ]]; then nights+=("$state/results/$name"); fi
+  done
+  harness history "${nights[@]}" --confirm \
+    --markdown "$out/history.md" --json "$out/history.json" --page "$out/history.html"
+}
+
 remember() {
   printf '%s\n' "$1" >"$state/last_good.new"
   mv "$state/last_good.new" "$state/last_good"
@@ -118,6 +138,8 @@ summarize() {
     else
       printf 'There was no good night to hold it against.\n'
     fi
+    printf '\n'
+    if [[ -f $out/history.md ]]; then cat "$out/history.md"; else printf 'The history could not be looked at.\n'; fi
     if [[ $2 == 0 ]]; then
       printf '\nThe next night is held against this one.\n'
     else
@@ -152,6 +174,7 @@ accept() {
     fail "there is no night '$name' in $state/results"
   fi
   remember "$name"
+  printf '%s\n' "$name" >"$state/since"
   printf 'the next night of %s is held against %s\n' "$experiment" "$name"
 }
 

@@ -12,7 +12,7 @@ from harness.compare.power import mcnemar_power
 from harness.history.latency import seen
 from harness.metrics.statistics import wilson
 from tests.benchmarks import alarms, drops, noise
-from tests.benchmarks.alarms import FULL, QUICK, Effort, Scenario, calm, scenarios, stepped
+from tests.benchmarks.alarms import FULL, QUICK, Effort, Scenario, calm, gate, scenarios, stepped
 from tests.benchmarks.drops import Drop
 from tests.harness.compare.conftest import Runs
 from tests.harness.history.conftest import LIMITS, Nights
@@ -43,6 +43,15 @@ def test_a_step_of_10_percent_is_found_within_5_nights(one: Scenario) -> None:
     assert made.alarmed >= FOUND
     assert made.confirmed >= 0.9
     assert made.nights == (2 if one.processes == 1 else 1)
+
+
+@pytest.mark.parametrize("one", STATED, ids=name)
+def test_what_one_comparison_lets_pass_the_nights_before_do_not(one: Scenario) -> None:
+    """A night that was let pass is the next base: a step that one comparison missed is lost to all later ones."""
+    made = gate(one, Effort(series=0, nights=0, steps=40))
+    assert made.compare < FOUND - 0.1
+    assert made.both >= FOUND
+    assert made.false <= FALSE_CONFIRMED
 
 
 def test_noise_that_hides_a_step_costs_finding_it_and_no_false_alarms() -> None:
@@ -81,6 +90,10 @@ def test_the_figures_that_are_told_are_those_that_are_asked_for() -> None:
     found = [float(one.strip("()")) for row in steps if row[0] in told for one in row[column].split()]
     assert len(found) == 4
     assert min(found) >= 100 * FOUND
+    gates = rows("noise | processes | last good night alone")
+    assert {(row[0], row[1]) for row in gates} == made
+    assert all(float(row[3]) >= 100 * FOUND for row in gates if row[0] in told)
+    assert all(float(row[4]) <= FALSE_CONFIRMED for row in gates)
 
 
 def test_planted_losses_are_judged_as_they_should_be(tmp_path: Path) -> None:

@@ -39,6 +39,18 @@ def test_a_newest_night_that_stands_out_is_exit_code_1(nights: Nights, capsys: p
     assert not Path("reports").exists()
 
 
+def test_what_stands_out_can_be_measured_again_and_told_in_markdown(
+    nights: Nights, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nights.nights([2.4])
+    assert cli.main(["history", "--confirm", "--markdown", "o/h.md"]) == 1
+    page = Path("o/h.md").read_text("utf-8")
+    assert page.startswith("## ✗ 1 cell in the newest night: 1 regression\n\n11 runs, 2026-09-01 … 2026-09-11")
+    assert "unconfirmed: the run before was measured on another machine" in page
+    assert "- old: the newest run is " in page
+    assert "unconfirmed" in capsys.readouterr().out
+
+
 def test_thresholds_are_the_newest_runs_own_and_can_be_set(nights: Nights) -> None:
     nights.nights([2.4])
     assert cli.main(["history", "--set", "latency=0.3"]) == 0

@@ -22,11 +22,13 @@ STAND_IN = """#!/usr/bin/env bash
 shift 2
 printf '%s\\n' "$*" >>"$STAND_IN/calls"
 case $1 in
-compare)
+compare | history)
+  name=$1
   while [[ $# -gt 0 ]]; do
-    if [[ $1 == --markdown && -z ${NO_PAGE:-} ]]; then printf '## the page of compare\\n' >"$2"; fi
+    if [[ $1 == --markdown && -z ${NO_PAGE:-} ]]; then printf '## the page of %s\\n' "$name" >"$2"; fi
     shift
   done
+  if [[ $name == history ]]; then exit "${HISTORY_CODE:-0}"; fi
   exit "${COMPARE_CODE:-0}" ;;
 cache) exit "${PRUNE_CODE:-0}" ;;
 esac
@@ -88,6 +90,12 @@ class Nights:
     def calls(self) -> list[str]:
         return (self.root / "calls").read_text().splitlines()
 
+    @property
+    def looked_back(self) -> list[str]:
+        """The nights that the newest look at the history was given."""
+        (*_, last) = (call for call in self.calls if call.startswith("history "))
+        return [Path(word).name[-6:] for word in last.split("--")[0].split()[1:]]
+
     def names(self, kind: str = "results") -> list[str]:
         return sorted(path.name.removeprefix("tiny-20261101-") for path in (self.home / "tiny" / kind).iterdir())
 
@@ -120,16 +128,17 @@ def test_the_script_is_sound() -> None:
 def test_the_first_night_has_nothing_to_be_held_against(nights: Nights) -> None:
     done = nights("tiny", "quant=int8")
     assert (done.code, done.err) == (0, "")
-    run, prune = nights.calls
+    run, history, prune = nights.calls
     state, name = nights.home / "tiny", "tiny-20261101-000100"
     assert run.split() == [
         "+experiment=tiny", f"run_id={name}", f"results_dir={state}/results", f"reports_dir={state}/reports",
         f"cache_dir={nights.home}/cache", "quant=int8",
     ]  # fmt: skip
+    assert history.split()[:3] == ["history", f"{state}/results/{name}", "--confirm"]
     assert prune == f"cache prune --dir {nights.home}/cache --max-gib 20"
     assert nights.good == f"{name}\n"
     assert done.summary.splitlines()[0] == f"# {name}: nothing got worse"
-    assert "There was no good night to hold it against." in done.summary
+    assert "There was no good night to hold it against.\n\n## the page of history\n" in done.summary
 
 
 def test_a_good_night_is_the_next_baseline_and_a_bad_one_is_not(nights: Nights) -> None:
@@ -147,6 +156,33 @@ def test_a_good_night_is_the_next_baseline_and_a_bad_one_is_not(nights: Nights) 
     ]  # fmt: skip
     assert bad.summary.startswith("# tiny-20261101-000300: something got worse\n\n## the page of compare\n")
     assert "`scripts/nightly.sh accept tiny tiny-20261101-000300`" in bad.summary
+
+
+def test_what_the_nights_before_say_counts_as_well(nights: Nights) -> None:
+    """A slow-down that one comparison missed would be the level of all later ones."""
+    for _ in range(2):
+        nights("tiny")
+    bad = nights("tiny", HISTORY_CODE="1")
+    assert bad.code == 1
+    assert bad.summary.startswith(
+        "# tiny-20261101-000300: something got worse\n\n## the page of compare\n\n## the page of"
+    )
+    assert nights.good == "tiny-20261101-000200\n"
+    assert nights.looked_back == ["000100", "000200", "000300"]
+    broken = nights("tiny", HISTORY_CODE="2", COMPARE_CODE="1", NO_PAGE="1")
+    assert broken.code == 2
+    assert "The history could not be looked at." in broken.summary
+
+
+def test_the_history_begins_anew_with_what_was_accepted(nights: Nights) -> None:
+    for code in "001":
+        nights("tiny", HISTORY_CODE=code)
+    assert nights("accept", "tiny", "tiny-20261101-000200").code == 0
+    assert nights("tiny").code == 0
+    assert nights.looked_back == ["000200", "000300", "000400"]
+    assert nights("accept", "tiny").code == 0
+    assert nights("tiny").code == 0
+    assert nights.looked_back == ["000400", "000500"]
 
 
 def test_a_night_can_be_accepted(nights: Nights) -> None:

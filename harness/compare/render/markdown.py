@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.compare.comparison import Comparison
-from harness.compare.findings import Finding
+from harness.compare.findings import Finding, Section
 from harness.compare.render.words import MARKS, TITLES, headline, sections, sides
 from harness.report.shown import one_line
 
@@ -18,11 +18,24 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~#@!])")
 
 def page(comparison: Comparison) -> str:
     """Return the page."""
-    mark = "✗" if comparison.code else "✓"
-    lines = [f"## {mark} {escaped(headline(comparison))}", "", escaped(sides(comparison)), ""]
-    for section, found in sections(comparison):
+    return told(
+        headline(comparison), sides(comparison), sections(comparison), comparison.remarks, worse=bool(comparison.code)
+    )
+
+
+def told(
+    head: str,
+    below: str,
+    sections: Iterable[tuple[Section, Sequence[Finding]]],
+    remarks: Iterable[str],
+    *,
+    worse: bool,
+) -> str:
+    """Return a page of findings under a head line, and what to know about them."""
+    lines = [f"## {'✗' if worse else '✓'} {escaped(head)}", "", escaped(below), ""]
+    for section, found in sections:
         lines += [f"### {TITLES[section]}", "", *_table(found), ""]
-    lines += [f"- {escaped(text)}" for text in comparison.remarks]
+    lines += [f"- {escaped(text)}" for text in remarks]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from harness import environment, files
@@ -19,15 +18,11 @@ from harness.compare.comparison import Comparison
 from harness.compare.confirm import confirmed
 from harness.compare.render import as_json
 from harness.metrics.latency import Round
-from harness.records import Cell, Record, Value
+from harness.records import Cell, Value
 from tests.harness.compare.conftest import LIMITS, Runs, a_round, cell
+from tests.harness.compare.kept import MEASURE, Machine, kept
 
 SLOW = (2.4, 2.42, 2.44)
-MEASURE = {
-    "name": "test", "rounds": 1, "min_samples": 20, "min_seconds": 0.0, "max_samples": 30, "cap_seconds": 5,
-    "warmup_runs": 2, "warmup_seconds": 0.0, "warmup_cap_s": 1, "max_images": None, "evaluate_cap_s": 60,
-    "remeasure": 0,
-}  # fmt: skip
 RUNTIME = '''
 """Turns in a loop as often as the artifact says: a processor of known speed."""
 from dataclasses import dataclass
@@ -61,49 +56,14 @@ def here(monkeypatch: pytest.MonkeyPatch) -> str:
     return "f00d"
 
 
-def _kept(record: Record, root: Path, turns: int = 1, *, measure: dict[str, Any] | None = None) -> Record:
-    """Return a record whose artifact, source and dataset are in a cache."""
-    folders = {kind: root / record.run / record.cell.quant / kind for kind in ("export", "source", "dataset")}
-    for folder in folders.values():
-        folder.mkdir(parents=True)
-    artifact = folders["export"] / "model.tflite"
-    artifact.write_text(str(turns))
-    (folders["export"] / "artifact.json").write_text(json.dumps({"format": "tflite", "file": artifact.name}))
-    (folders["source"] / "source.json").write_text(json.dumps({"preprocessing": "none"}))
-    np.save(folders["dataset"] / "eval_images.npy", np.zeros((1, 2, 2, 1), np.uint8))
-    made = {kind: str(folder) for kind, folder in folders.items()}
-    options = {"runtime": {"method": "loop"}, "measure": measure or MEASURE}
-    return replace(record, options=options, details=record.details | {"made_from": made},
-                   artifact_sha256=files.sha256(artifact))  # fmt: skip
-
-
-class Machine:
-    """Measures what it is told: run → ms a round; a round may also be an exception, or None for a disturbed one."""
-
-    def __init__(self, **says: Any) -> None:
-        self.says = {run: iter(values) if isinstance(values, list) else values for run, values in says.items()}
-        self.asked: list[str] = []
-
-    def __call__(self, one: Subject) -> Round:
-        run = one.inputs["artifact"].parts[-3]
-        self.asked.append(run)
-        said = self.says[run]
-        found = next(said) if not isinstance(said, int | float) else said
-        if isinstance(found, Exception):
-            raise found
-        if found is None:
-            return a_round(2.0) | {"cpu_ns": [1_000_000] * 9}
-        return a_round(found)
-
-
 @pytest.fixture
 def slow(runs: Runs, here: str, tmp_path: Path) -> Callable[..., Comparison]:
     """Write a base and a candidate that is slower by a fifth; return their comparison."""
 
     def made(*cells: Cell, **values: Value) -> Comparison:
         wanted = cells or (cell(),)
-        runs.write("a", [_kept(runs.record("a", one, **values), tmp_path / "cache") for one in wanted])
-        cand = (_kept(runs.record("b", one, medians_ms=SLOW), tmp_path / "cache", 2) for one in wanted)
+        runs.write("a", [kept(runs.record("a", one, **values), tmp_path / "cache") for one in wanted])
+        cand = (kept(runs.record("b", one, medians_ms=SLOW), tmp_path / "cache", 2) for one in wanted)
         runs.write("b", list(cand))
         return runs.compare("a", "b")
 
@@ -257,8 +217,8 @@ def plugins(tmp_path: Path) -> Path:
 
 def _real(runs: Runs, tmp_path: Path, turns: tuple[int, int]) -> Comparison:
     """Return a suspicion of artifacts that really take so many turns."""
-    runs.write("a", [_kept(runs.record("a"), tmp_path / "cache", turns[0])])
-    runs.write("b", [_kept(runs.record("b", medians_ms=SLOW), tmp_path / "cache", turns[1])])
+    runs.write("a", [kept(runs.record("a"), tmp_path / "cache", turns[0])])
+    runs.write("b", [kept(runs.record("b", medians_ms=SLOW), tmp_path / "cache", turns[1])])
     first = runs.compare("a", "b", limits=replace(LIMITS, confirm_pairs=3, latency=0.15))
     assert _latency(first) == [("regression", None)]
     return replace(first, limits=replace(first.limits, latency=0.6))  # no neighbour on this machine makes that much
