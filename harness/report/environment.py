@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from harness.records import Record
-from harness.report.shown import one_line
+from harness.report.shown import one_line, percent
 
 FILE = "environment.json"
 OF_TOOLCHAIN = "environment-*.json"
@@ -32,6 +34,8 @@ class RunInfo:
     """Mappings of the environment, such as ``packages``; and the packages of each other toolchain."""
     toolchains: tuple[tuple[str, Rows], ...]
     """Toolchain → its packages, the default among them."""
+    noise: Rows
+    """How undisturbed the latencies were; empty when none was measured."""
     problem: str
     """Why there are no facts; empty when there are."""
 
@@ -52,8 +56,34 @@ def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
         facts=_rows({name: part for name, part in plain.items() if not isinstance(part, dict)}),
         tables=tuple((name, rows) for name, rows in tables if rows),
         toolchains=(("default", _packages(plain)), *others),
+        noise=tuple(_noise(records)),
         problem=problem,
     )
+
+
+def _noise(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
+    measured = [r.values for r in records if "latency_p50_ms" in r.values]
+    if not measured:
+        return
+    yield "cells with a latency", str(len(measured))
+    processes = Counter(found for values in measured if isinstance(found := values.get("processes"), int))
+    if processes:
+        yield "processes a cell", ", ".join(f"{n}{_of(cells, processes)}" for n, cells in sorted(processes.items()))
+    clean = sorted(
+        float(found) for values in measured if isinstance(found := values.get("clean_fraction"), int | float)
+    )
+    if clean:
+        shares = f"{percent(median(clean))} % in the middle, {percent(clean[0])} % in the worst cell"
+        yield "samples that ran undisturbed", shares
+    for name, said in (
+        ("noisy", "noisy cells (under half undisturbed)"),
+        ("unsteady", "cells with a trend in a process"),
+    ):
+        yield said, str(sum(values.get(name) is True for values in measured))
+
+
+def _of(cells: int, processes: Counter[int]) -> str:
+    return f" ({cells} cells)" if len(processes) > 1 else ""
 
 
 def _others(folder: Path) -> list[tuple[str, Rows]]:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.report.hover import hover
 from harness.report.matrix import Entry
 from harness.report.payload import details, packed, payload, script_text
 from harness.report.shown import LEGEND, SYMBOLS, bounds_text
@@ -54,6 +55,7 @@ def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
         details=Markup(packed(script_text(details(view.judged, view.folders, out_dir)))),
         plotly=Markup(packed(plotly)),
         map_styles=_map_styles(plotly),
+        hover=lambda entry: hover(entry, view.names),
         numbers=lambda entry: _numbers(entry, places),
         legend=LEGEND,
         symbols=SYMBOLS,

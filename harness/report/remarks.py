@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.records import Record
 from harness.report.matrix import Labels
-from harness.report.shown import milliseconds
+from harness.report.shown import milliseconds, some
 from harness.tables.verdict import Judged
 
 SAME = 0.03
@@ -39,7 +39,7 @@ def _noisy(records: Sequence[Record]) -> Iterator[str]:
     if noisy:
         yield (
             f"noisy latency in {len(noisy)} of {len(records)} cells (under half of the samples were clean): "
-            + ", ".join(noisy)
+            + some(noisy)
         )
 
 
@@ -60,6 +60,7 @@ def _not_delegated(records: Sequence[Record], names: Labels) -> Iterator[str]:
     for r in records:
         c = r.cell
         pairs[r.run, c.task, c.model, c.toolchain, c.quant, c.export, c.threads, r.fingerprint][c.runtime] = r
+    same: dict[tuple[str, str], list[str]] = defaultdict(list)
     for pair in pairs.values():
         cpu, xnnpack = pair.get("cpu"), pair.get("xnnpack")
         if cpu is None or xnnpack is None:
@@ -68,17 +69,21 @@ def _not_delegated(records: Sequence[Record], names: Labels) -> Iterator[str]:
         if not isinstance(plain, int | float) or not isinstance(delegated, int | float) or not plain:
             continue
         if abs(delegated - plain) <= SAME * plain:
-            who = f"{names.model(cpu.cell)} {cpu.cell.quant} {cpu.cell.export}"
-            yield (
-                f"{who}: cpu ({milliseconds(plain)} ms) and "
-                f"xnnpack ({milliseconds(delegated)} ms) are the same within {SAME:.0%}: {_delegate(xnnpack)}"
-            )
+            times = f"{milliseconds(plain)} and {milliseconds(delegated)} ms{_left(xnnpack)}"
+            same[f"{cpu.cell.quant} {cpu.cell.export}", _delegate(xnnpack)].append(f"{names.model(cpu.cell)} ({times})")
+    for (form, why), who in same.items():
+        yield f"{form}: cpu and xnnpack are the same within {SAME:.0%} for {some(who)}: {why}"
 
 
 def _delegate(record: Record) -> str:
     """Return what the audit knows of the delegate's share."""
+    if not record.values.get("partitions"):
+        return "the delegate was not applied."
+    return "the delegate was not applied to what takes the time."
+
+
+def _left(record: Record) -> str:
     partitions, outside = (record.values.get(name) for name in ("partitions", "undelegated_ops"))
     if not partitions:
-        return "the delegate was not applied."
-    left = "" if outside is None else f"; {outside} operators stayed outside"
-    return f"the delegate was not applied to what takes the time ({partitions} partitions{left})."
+        return ""
+    return f", {partitions} partitions" + ("" if outside is None else f", {outside} operators outside")

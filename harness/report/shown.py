@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.records import Value
@@ -49,6 +49,12 @@ def one_line(text: str) -> str:
 def clip(text: str, size: int = 240) -> str:
     """Return ``text``, cut with an ellipsis when it is longer than ``size`` characters."""
     return text if len(text) <= size else text[: size - 1].rstrip() + "…"
+
+
+def some(names: Sequence[str], most: int = 6) -> str:
+    """Return names in a row, and of many only how many more there are."""
+    left = len(names) - most
+    return ", ".join(names) if left < 2 else ", ".join(names[:most]) + f" and {left} more"
 
 
 def percent(fraction: float) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.report.environment import RunInfo, run_info
-from harness.report.matrix import Matrix, labels, matrix
+from harness.report.matrix import Labels, Matrix, labels, matrix
 from harness.report.notes import Notes
 from harness.report.remarks import remarks
 from harness.report.shown import SYMBOLS, one_line, printable
@@ -55,6 +55,7 @@ class View:
     """Every record of every run."""
     folders: Mapping[str, Path]
     """Run → its folder."""
+    names: Labels
 
     @property
     def title(self) -> str:
@@ -97,6 +98,7 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
         problems=reading.problems,
         judged=tuple(judged),
         folders=reading.sources,
+        names=names,
     )
 
 

@@ -93,7 +93,8 @@ function write() {
   if (state.sort) made.set("sort", state.sort);
   if (state.down) made.set("down", "1");
   const text = made.toString();
-  history.replaceState(null, "", text ? `#?${text}` : location.pathname + location.search);
+  if (text) history.replaceState(null, "", `#?${text}`);
+  else if (location.hash.startsWith("#?")) history.replaceState(null, "", location.pathname + location.search);
 }
 
 function facet(name) {
@@ -115,7 +116,7 @@ function facet(name) {
 function controls() {
   const search = element("input", {
     type: "search", id: "search", placeholder: "words of a cell or a reason", value: state.search,
-    "aria-label": "Search", oninput: (event) => { state.search = event.target.value; changed(); },
+    "aria-label": "Search", oninput: (event) => { state.search = event.target.value; soon(); },
   });
   const reset = element("button", { type: "button", id: "reset", onclick: () => {
     Object.assign(state, { search: "", chosen: {}, groups: new Set(), sort: "", down: false });
@@ -166,6 +167,13 @@ function changed() {
   document.dispatchEvent(new CustomEvent("filtered", { detail: rows }));
 }
 
+let waiting = 0;
+
+function soon() { // while somebody types
+  clearTimeout(waiting);
+  waiting = setTimeout(changed, 150);
+}
+
 async function copyText(text, button) {
   const before = button.textContent;
   try {
@@ -199,3 +207,23 @@ function copyTable(event) {
 read();
 controls();
 addEventListener("hashchange", () => { if (location.hash.startsWith("#?")) { read(); controls(); changed(); } });
+// A link within the page must not take the filters out of the address.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  const place = link && document.getElementById(link.getAttribute("href").slice(1));
+  if (!place || !location.hash.startsWith("#?")) return;
+  event.preventDefault();
+  document.querySelector(".here")?.classList.remove("here");
+  place.classList.add("here");
+  place.setAttribute("tabindex", "-1");
+  place.focus({ preventScroll: true });
+  place.scrollIntoView();
+});
+// A list of choices is left by Escape, or by a click beside it.
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && event.target.closest("details.facet[open]");
+  if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.facet[open]")) if (!menu.contains(event.target)) menu.open = false;
+});

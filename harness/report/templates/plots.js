@@ -3,9 +3,10 @@ const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9
 const SHAPES = ["circle", "square", "diamond", "cross", "triangle-up", "star", "x", "hexagon"];
 const QUALITY = [["top1", "top-1"], ["agreement", "agreement with the float model"], ["cosine", "cosine with the float model"], ["sqnr_db", "SQNR, dB"]];
 const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, MB"], ["gzip_bytes", "size after gzip, MB"]];
-const BY = ["quant", "family", "runtime", "export", "model"];
+const BY = [["quant"], ["family"], ["runtime"], ["family", "runtime"], ["export"], ["model"]];
+const APART = ["task", "toolchain"]; // never one front over them: other images, other code
 const LOG = { type: "log", dtick: "D2" };
-const picked = { y: "", x: "latency_p50_ms", by: "quant" };
+const picked = { y: "", x: "latency_p50_ms", by: "family" };
 let plotly = null;
 let passed = [];
 
@@ -35,6 +36,9 @@ function layout(title, x, y, more = {}) {
 function draw(id, traces, made) {
   const place = document.getElementById(id);
   const empty = traces.every((trace) => !trace.x.length);
+  const cells = new Set(traces.flatMap((trace) => trace.customdata || [])).size;
+  place.setAttribute("role", "img");
+  place.setAttribute("aria-label", `${made.title.text}: ${empty ? "no" : cells} cells. The same numbers are in the table of all cells.`);
   place.parentElement.classList.toggle("empty", empty);
   window.Plotly.react(place, empty ? [] : traces, empty ? { ...made, annotations: [{ text: "no cell has these numbers", showarrow: false }] } : made,
     { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
@@ -45,34 +49,41 @@ function draw(id, traces, made) {
 }
 
 const scaled = (name, raw) => (/_bytes$/.test(name) ? raw / 1e6 : /^(top1|agreement)$/.test(name) ? 100 * raw : raw);
-const grouped = (rows, name) => Map.groupBy ? Map.groupBy(rows, (row) => value(name, row)) : rows.reduce(
-  (found, row) => found.set(value(name, row), [...(found.get(value(name, row)) || []), row]), new Map());
+Map.groupBy ??= (rows, key) => rows.reduce((found, row) => found.set(key(row), [...(found.get(key(row)) || []), row]), new Map());
+const grouped = (rows, name) => Map.groupBy(rows, (row) => value(name, row));
 const has = (row, ...names) => names.every((name) => typeof value(name, row) === "number");
+
+const named = (row, by) => by.map((name) => value(name, row)).join(", ");
+const split = (rows, by) => [...Map.groupBy(rows, (row) => named(row, by))].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true }));
 
 function points(rows, x, y, by) {
   const runtimes = COLUMNS.get("runtime")?.text || [];
-  return [...grouped(rows, by)].map(([name, of]) => ({
-    type: "scatter", mode: "markers", name: String(name), customdata: of, x: of.map(x), y: of.map(y),
+  return split(rows, by).map(([name, of], number) => ({
+    type: "scatter", mode: "markers", name, legendgroup: name, customdata: of, x: of.map(x), y: of.map(y),
     text: of.map((row) => value("cell", row)), hovertemplate: "%{text}<br>%{x:.4g}, %{y:.5g}<extra></extra>",
-    marker: { size: 8, opacity: 0.85, symbol: of.map((row) => SHAPES[runtimes.indexOf(value("runtime", row)) % SHAPES.length]) },
+    marker: { size: 8, opacity: 0.85, color: PALETTE[number % PALETTE.length],
+      symbol: of.map((row) => SHAPES[runtimes.indexOf(value("runtime", row)) % SHAPES.length]) },
   }));
 }
 
-function front(rows, x, y) {
-  const sorted = [...rows].sort((a, b) => x(a) - x(b) || y(b) - y(a));
-  let best = -Infinity;
-  const kept = sorted.filter((row) => { const better = y(row) > best; best = Math.max(best, y(row)); return better; });
-  return { type: "scatter", mode: "lines", name: "Pareto front", x: kept.map(x), y: kept.map(y), hoverinfo: "skip",
-    line: { shape: "hv", dash: "dot", width: 1.5, color: getComputedStyle(document.body).color } };
+function fronts(rows, x, y, by) {
+  return split(rows, by).flatMap(([name, group], number) => split(group, APART).map(([apart, of]) => {
+    const sorted = [...of].sort((a, b) => x(a) - x(b) || y(b) - y(a));
+    let best = -Infinity;
+    const kept = sorted.filter((row) => { const better = y(row) > best; best = Math.max(best, y(row)); return better; });
+    return { type: "scatter", mode: "lines", name: `Pareto front: ${name}, ${apart}`, legendgroup: name, showlegend: false,
+      x: kept.map(x), y: kept.map(y), hoverinfo: "skip", line: { shape: "hv", dash: "dot", width: 1.5, color: PALETTE[number % PALETTE.length] } };
+  }));
 }
 
 function trade(rows) {
   const [x, y] = [(row) => scaled(picked.x, value(picked.x, row)), (row) => scaled(picked.y, value(picked.y, row))];
   const own = rows.filter((row) => has(row, picked.x, picked.y));
   const unit = /^(top1|agreement)$/.test(picked.y) ? ", %" : "";
-  const named = new Map([...QUALITY, ...COST]);
-  draw("plot-trade", [...points(own, x, y, picked.by), ...(own.length ? [front(own, x, y)] : [])],
-    layout("What accuracy costs", named.get(picked.x), named.get(picked.y) + unit, { xaxis: LOG }));
+  const title = new Map([...QUALITY, ...COST]);
+  const by = picked.by.split(" × ");
+  draw("plot-trade", [...points(own, x, y, by), ...fronts(own, x, y, by)],
+    layout("What accuracy costs", title.get(picked.x), title.get(picked.y) + unit, { xaxis: LOG }));
 }
 
 function kernels(rows) {
@@ -83,7 +94,7 @@ function kernels(rows) {
   const all = own.flatMap((row) => [x(row), y(row)]);
   const ends = [Math.min(...all), Math.max(...all)];
   const same = { type: "scatter", mode: "lines", name: "equal", x: ends, y: ends, hoverinfo: "skip", line: { dash: "dot", color: "#999999" } };
-  draw("plot-kernels", own.length ? [...points(own, x, y, picked.by), same] : [{ x: [] }],
+  draw("plot-kernels", own.length ? [...points(own, x, y, picked.by.split(" × ")), same] : [{ x: [] }],
     layout("XNNPACK against the built-in kernels", "built-in kernels, ms", "XNNPACK, ms", { xaxis: LOG, yaxis: LOG }));
 }
 
@@ -144,11 +155,14 @@ if (found.length && costs.length) {
   const section = document.getElementById("plots");
   section.hidden = false;
   document.getElementById("plot-controls").replaceChildren(choice("y", found, "quality"), choice("x", costs, "cost"),
-    choice("by", BY.filter((name) => COLUMNS.has(name)).map((name) => [name, name]), "colour"));
+    choice("by", BY.filter((names) => names.every((name) => COLUMNS.has(name))).map((names) => [names.join(" × "), names.join(" × ")]), "colour and front"));
   new IntersectionObserver((entries, observer) => {
     if (!entries.some((entry) => entry.isIntersecting)) return;
     observer.disconnect();
     loadPlotly().then(drawAll);
   }, { rootMargin: "400px" }).observe(section);
+  addEventListener("beforeprint", () => { // what is not drawn yet is left out; it is there for the next print
+    if (!window.Plotly) { section.classList.add("undrawn"); loadPlotly().then(drawAll).then(() => section.classList.remove("undrawn")); }
+  });
 }
 changed();

@@ -42,3 +42,20 @@ def test_a_missing_or_damaged_file_is_said(runs: Any, content: str | None, probl
     info = run_info("r1", folder, [runs.plain()])
     assert problem in info.problem
     assert info.facts == info.tables == ()
+
+
+def test_how_undisturbed_it_was_is_part_of_where_it_was_measured(runs: Any) -> None:
+    records = [
+        runs.plain(quant="none", clean_fraction=0.9, processes=3, unsteady=True),
+        runs.plain(quant="int8", clean_fraction=0.4, processes=3, noisy=True),
+        runs.plain(quant="dynamic", clean_fraction=0.8, processes=1),
+    ]
+    assert dict(run_info("r1", runs.write(records), records).noise) == {
+        "cells with a latency": "3",
+        "processes a cell": "1 (1 cells), 3 (2 cells)",
+        "samples that ran undisturbed": "80.0 % in the middle, 40.0 % in the worst cell",
+        "noisy cells (under half undisturbed)": "1",
+        "cells with a trend in a process": "1",
+    }
+    stopped = [runs.plain(latency_p50_ms=None)]
+    assert run_info("r1", runs.write(stopped), stopped).noise == ()

@@ -30,13 +30,25 @@ def test_an_ordinary_run_needs_no_remark(runs: Any) -> None:
 @pytest.mark.parametrize("xnnpack_ms", [9.71, 10.0, 10.29])
 def test_equal_columns_mean_that_the_delegate_was_not_applied(runs: Any, xnnpack_ms: float) -> None:
     (line,) = said(*pair(runs, xnnpack_ms, partitions=0))
-    assert line.startswith("mobilenet_v2 none tflite: cpu (10.0 ms) and xnnpack")
+    assert line.startswith("none tflite: cpu and xnnpack are the same within 3% for mobilenet_v2 (10.0 and ")
     assert line.endswith("the delegate was not applied.")
 
 
 def test_equal_columns_with_partitions_name_what_stayed_outside(runs: Any) -> None:
     (line,) = said(*pair(runs, 10.0, partitions=18, undelegated_ops=17))
-    assert "the delegate was not applied to what takes the time (18 partitions; 17 operators stayed outside)" in line
+    assert "(10.0 and 10.0 ms, 18 partitions, 17 operators outside)" in line
+    assert line.endswith("the delegate was not applied to what takes the time.")
+
+
+def test_what_many_cells_share_is_one_line(runs: Any) -> None:
+    """Of 25 models int16x8 alone would be 25 lines above the matrix."""
+    names = [f"m{number}" for number in range(9)]
+    made = [replace(one, cell=replace(one.cell, model=name)) for name in names for one in pair(runs, 10.0)]
+    (line,) = said(*made)
+    assert "for m0 (10.0 and 10.0 ms, 1 partitions, 0 operators outside), m1 (" in line
+    assert "outside) and 3 more: the delegate" in line
+    noisy = [replace(one, status="noisy") for one in made]
+    assert said(*noisy)[0].count("/t1") == 6
 
 
 @pytest.mark.parametrize("xnnpack_ms", [9.6, 10.4, None])

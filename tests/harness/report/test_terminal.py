@@ -43,7 +43,7 @@ def test_marks_notes_and_remarks(swept: Path) -> None:
     assert "✗⁴" in text
     assert "⁴ load: allocate_tensors – no_integer_overflow_from_quantization" in text
     assert "– for every model: onnx × float16, dynamic, int8" in text
-    assert "note: mobilenet_v2 dynamic tflite" in text
+    assert "note: dynamic tflite: cpu and xnnpack are the same" in text
 
 
 def test_colours_only_on_a_terminal(swept: Path) -> None:
