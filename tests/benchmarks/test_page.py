@@ -16,7 +16,7 @@ __all__ = ["browser"]
 
 @pytest.mark.slow
 @pytest.mark.skipif(not BROWSER, reason="no chromium on the PATH; Debian: apt-get install chromium")
-def test_opening_a_large_report(benchmark: Any, browser: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_opening_a_large_report(benchmark: Any, browser: Any, tmp_path: Path) -> None:
     build([large(Runs(tmp_path), 24)], tmp_path / "out")
 
     def opens() -> None:

@@ -153,9 +153,19 @@ function field(name, row) {
   return element("td", { class: kind, title: raw === null ? reason(name, row) : false }, shown(name, raw));
 }
 
+const AT_ONCE = 200; // rows; the others follow, a frame each so many
+let drawn = 0;
+
 function table(rows) {
   const names = columns();
-  const body = element("tbody", {}, ...rows.map((row) => element("tr", {}, ...names.map((name) => field(name, row)))));
+  const body = element("tbody");
+  const own = ++drawn;
+  const add = (from) => {
+    if (own !== drawn) return; // something else was chosen meanwhile
+    body.append(...rows.slice(from, from + AT_ONCE).map((row) => element("tr", {}, ...names.map((name) => field(name, row)))));
+    if (from + AT_ONCE < rows.length) requestAnimationFrame(() => add(from + AT_ONCE));
+  };
+  add(0);
   document.getElementById("table").replaceChildren(head(names), body);
   document.getElementById("count").textContent = `${rows.length} of ${ROWS} cells`;
 }

@@ -285,6 +285,7 @@ def test_a_large_report_stays_small_and_opens(browser: Any, runs: Any, tmp_path:
     assert (tmp_path / "out" / "index.html").stat().st_size < 6e6
     found = Opened(browser, tmp_path / "out" / "index.html")
     assert found.count() == "2304 of 2304 cells"
+    until(found.page, "document.querySelectorAll('#table tbody tr').length === 2304")
     assert found.heard == []
     found.page.close()
 
