@@ -1,6 +1,7 @@
 """A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet`` and ``index.html``.
 
-Where they apply, ``support-matrix.md``, ``old-table.md``, ``pruning.md``, ``opsets.md`` and ``versions.md`` as well.
+Where they apply, ``support-matrix.md``, ``old-table.md``, ``pruning.md``, ``opsets.md``, ``inside.md`` and
+``versions.md`` as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import cells, html, markdown, old_table, opsets, pruning, support_matrix, versions_page
+from harness.report import cells, html, inside, markdown, old_table, opsets, pruning, support_matrix, versions_page
 from harness.report.versions import versions
 from harness.report.view import newest, view
 from harness.tables.frame import frame
@@ -41,6 +42,7 @@ def build(
         "old-table.md": old_table.page(latest),
         "pruning.md": pruning.page(report.judged),
         "opsets.md": opsets.page(report.judged),
+        "inside.md": inside.page(latest),
         "versions.md": None if compared is None else versions_page.page(compared),
     }
     contents |= {name: text.encode("utf-8", "replace") for name, text in extras.items() if text is not None}

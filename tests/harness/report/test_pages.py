@@ -64,7 +64,7 @@ def evil(runs: Any) -> Path:
 def test_build_writes_its_files(swept: Path, tmp_path: Path) -> None:
     paths = build([swept], tmp_path / "out" / "deep")
     always = ["compatibility.md", "cells.csv", "cells.parquet", "index.html"]
-    assert [p.name for p in paths] == [*always, "support-matrix.md", "old-table.md"]
+    assert [p.name for p in paths] == [*always, "support-matrix.md", "old-table.md", "inside.md"]
     assert sorted(p.name for p in (tmp_path / "out" / "deep").iterdir()) == sorted(p.name for p in paths)
 
 

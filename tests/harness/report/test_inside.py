@@ -1,0 +1,58 @@
+"""The audit as a table: every quantized artifact, its arithmetic, what stayed in float by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.report import inside
+from harness.tables.verdict import judge_all
+from tests.harness.report.conftest import Runs, plain
+
+
+def table(*records: object) -> tuple[str, list[dict[str, str]]]:
+    page = inside.page(judge_all(records))  # type: ignore[arg-type]
+    assert page is not None
+    head, _, *rows = ([field.strip() for field in line.strip("|").split(" | ")] for line in page.splitlines()
+                      if line.startswith("| "))  # fmt: skip
+    names = [name or "mark" for name in (field.strip() for field in head)]
+    return page, [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def test_an_int8_artifact_says_what_it_is_made_of() -> None:
+    page, (row,) = table(plain())
+    assert (row["int8 share"], row["float ops"], row["which"], row["partitions"], row["outside"]) == (
+        "1.0000", "0", "–", "1", "0",
+    )  # fmt: skip
+    assert (row["scale per channel"], row["p50 ms"], row["integer convs"]) == ("yes", "2.60", "–")
+    assert "- int8 × tflite: 1 of 1 artifacts have an int8 share of 0.99 or more and no float operator." in page
+
+
+def test_what_stays_in_float_is_named() -> None:
+    ops = [f"float op ADD 'block{number}/add'" for number in range(6)]
+    odd = replace(plain(float_ops=6, int8_mac_share=0.92, runtime="cpu"), details={"float_ops": ops})
+    page, rows = table(odd, plain(model="resnet50"))
+    row = next(one for one in rows if one["model"] == "mobilenet_v2")
+    assert row["which"] == "ADD 'block0/add', ADD 'block1/add', ADD 'block2/add' and 3 more"
+    assert row["mark"] == "~¹"
+    assert "1 of 2 artifacts" in page
+
+
+def test_kernels_of_onnx_runtime_have_their_columns() -> None:
+    made = plain(export="onnx_qdq", runtime="onnxruntime", integer_convs=51, float_convs=1, inserted_transposes=2,
+                 int8_sums="exact", converted_max_steps=1.0)  # fmt: skip
+    _, (row,) = table(made)
+    names = ("integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite", "partitions")
+    assert [row[name] for name in names] == ["51", "1", "2", "exact", "1", "–"]
+
+
+def test_a_cell_that_stopped_has_its_reason_and_no_empty_field(runs: Runs) -> None:
+    page, rows = table(*runs.sweep())
+    assert all(field for row in rows for field in row.values())
+    stopped = [row for row in rows if row["mark"].startswith("✗")]
+    assert {row["p50 ms"] for row in stopped} == {"n/a"}
+    assert "load: allocate_tensors" in page
+    assert not [row for row in rows if row["quant"] == "none"]
+
+
+def test_without_a_quantized_cell_there_is_no_page() -> None:
+    assert inside.page(judge_all([plain(quant="none")])) is None
