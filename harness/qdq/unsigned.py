@@ -20,9 +20,11 @@ SHIFT = 128
 def apply(model: Any) -> int:
     """Change the model in place; return how many QuantizeLinear and DequantizeLinear nodes are uint8 now.
 
-    Values that are an input or output of the model, or that other operators read as integers, stay as they are.
+    Inputs and outputs of the model keep their dtype, with a conversion on the inside; integers that other operators
+    read stay as they are.
     """
     names = Names(model.graph)
+    _set_ports_apart(names)
     pairs = [node for node in model.graph.node if node.op_type in (QUANTIZE, DEQUANTIZE) and _is_signed(node, names)]
     fixed = names.ports | names.constants.keys()
     groups = _groups(names)
@@ -39,6 +41,49 @@ def apply(model: Any) -> int:
     if changed:
         names.tidy()
     return changed
+
+
+def _set_ports_apart(names: Names) -> None:
+    """Put DequantizeLinear and QuantizeLinear between each int8 port and the graph: the same integers.
+
+    Without them the first convolution of a model with int8 inputs reads int8 and gives uint8, and stays in float.
+    """
+    from onnx import TensorProto, helper
+
+    first: list[Any] = []
+    last: list[Any] = []
+    given, nodes = {one.name for one in names.graph.input}, list(names.graph.node)
+    for port in (*names.graph.input, *names.graph.output):
+        grid = _grid(port.name, names) if port.type.tensor_type.elem_type == TensorProto.INT8 else None
+        if grid is None:
+            continue
+        real, inside = names.fresh(f"{port.name}_real"), names.fresh(f"{port.name}_inside")
+        for node in nodes:
+            _rename(node.input, port.name, inside)
+            _rename(node.output, port.name, inside)
+        ends = (port.name, inside) if port.name in given else (inside, port.name)
+        beside = first if port.name in given else last
+        beside.append(helper.make_node(DEQUANTIZE, [ends[0], *grid], [real], name=real))
+        beside.append(helper.make_node(QUANTIZE, [real, *grid], [ends[1]], name=f"{inside}_quantize"))
+    if first or last:
+        names.replace([*first, *nodes, *last])
+
+
+def _rename(values: Any, old: str, new: str) -> None:
+    for place, name in enumerate(values):
+        if name == old:
+            values[place] = new
+
+
+def _grid(port: str, names: Names) -> tuple[str, str] | None:
+    """Return the names of scale and zero point of a port, None when it has no int8 grid."""
+    groups = _groups(names)
+    for node in names.graph.node:
+        integer = node.output[0] if node.op_type == QUANTIZE else node.input[0] if node.op_type == DEQUANTIZE else None
+        same = integer is not None and groups.get(integer, integer) == groups.get(port, port)
+        if same and _is_signed(node, names):
+            return node.input[1], node.input[2]
+    return None
 
 
 def _is_signed(node: Any, names: Names) -> bool:

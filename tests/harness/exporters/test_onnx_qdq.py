@@ -59,8 +59,9 @@ def test_every_output_is_the_same_within_one_step(lab: Any, tmp_path: Path, sche
         assert value.std() > step  # or else anything would be equal
 
 
-def test_uint8_makes_every_convolution_an_integer_kernel(lab: Any, tmp_path: Path) -> None:
-    path, _ = converted(lab, tmp_path / "out", "int8")
+@pytest.mark.parametrize("scheme", ["int8", "int8_only", "uint8_only"])
+def test_uint8_makes_every_convolution_an_integer_kernel(lab: Any, tmp_path: Path, scheme: str) -> None:
+    path, _ = converted(lab, tmp_path / "out", scheme)
     coverage = onnxruntime.open_session(path, onnxruntime.Options(), 1).coverage()
     assert coverage["integer_convs"] == 3
     assert coverage["float_convs"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,12 +81,62 @@ def test_every_number_stays(steps: list[tuple[str, int]]) -> None:
     assert np.array_equal(before, run(model, image))
 
 
-def test_what_is_an_output_keeps_its_dtype() -> None:
-    model = chain(["relu"], [3])
-    integer = next(node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear")
-    model.graph.output.append(helper.make_tensor_value_info(integer, TensorProto.INT8, SHAPE))
-    assert unsigned.apply(model) == 0
+@pytest.mark.parametrize("level", ["ORT_DISABLE_ALL", "ORT_ENABLE_ALL"])
+def test_an_output_keeps_its_dtype_and_its_integers(level: str) -> None:
+    model = chain(["conv", "relu"], [3, -20])
+    integer = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"][-1]
+    model.graph.output.insert(0, helper.make_tensor_value_info(integer, TensorProto.INT8, SHAPE))
+    image = RANDOM.normal(0, 2, SHAPE).astype(np.float32)
+    before = run(model, image)
+    assert unsigned.apply(model) == 5
     onnx.checker.check_model(model, full_check=True)
+    after = run(model, image, level)
+    assert after.dtype == np.int8
+    ties = level == "ORT_ENABLE_ALL"  # integer kernels may round one the other way
+    assert np.abs(before.astype(int) - after).max() <= ties
+    assert np.mean(before != after) < 0.2
+
+
+def test_an_input_keeps_its_dtype_and_the_convolution_behind_it_is_an_integer_kernel(tmp_path: Path) -> None:
+    """A convolution of int8 to uint8 stays in float; all images that there can be give the same integers."""
+    import onnxruntime as ort
+
+    model = helper.make_model(
+        helper.make_graph(
+            [
+                helper.make_node("Transpose", ["image"], ["moved"], perm=[0, 3, 1, 2]),
+                helper.make_node("DequantizeLinear", ["moved", "scale", "zero"], ["real"]),
+                helper.make_node("DequantizeLinear", ["w", "scale", "w_zero"], ["kernel"]),
+                helper.make_node("Conv", ["real", "kernel"], ["sum"]),
+                helper.make_node("QuantizeLinear", ["sum", "out_scale", "zero"], ["out"]),
+            ],
+            "g",
+            [helper.make_tensor_value_info("image", TensorProto.INT8, (1, 16, 16, 1))],
+            [helper.make_tensor_value_info("out", TensorProto.INT8, (1, 4, 16, 16))],
+            [
+                numpy_helper.from_array(np.float32(0.0131), "scale"),
+                numpy_helper.from_array(np.float32(0.0377), "out_scale"),
+                numpy_helper.from_array(np.int8(-7), "zero"),
+                numpy_helper.from_array(np.int8(0), "w_zero"),
+                numpy_helper.from_array(np.int8([[[[90]]], [[[-31]]], [[[127]]], [[[1]]]]), "w"),
+            ],
+        ),
+        opset_imports=[helper.make_opsetid("", 13)],
+        ir_version=8,
+    )
+    image = np.arange(-128, 128, dtype=np.int16).astype(np.int8).reshape(1, 16, 16, 1)
+    before = run(model, image)
+    assert unsigned.apply(model) == 4
+    onnx.checker.check_model(model, full_check=True)
+    after = run(model, image, "ORT_ENABLE_ALL")
+    assert (after.dtype, after.shape) == (np.int8, (1, 4, 16, 16))
+    assert np.array_equal(before, after)
+    options = ort.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    ops = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    assert "QLinearConv" in ops
+    assert not {"Conv", "FusedConv"} & set(ops)
 
 
 def test_what_another_operator_reads_as_an_integer_keeps_its_dtype() -> None:
