@@ -18,8 +18,6 @@ RANK: tuple[VerdictName, ...] = ("n/a", "clean", "degraded", "fails")
 """From nothing to say to worst."""
 FLOAT, FLOAT_STORAGE = "none", "float32"
 """The scheme of a float model, and how it is stored unless an exporter says otherwise."""
-_CLAIMS = ("int8_mac_share", "float_ops")
-"""What a selective artifact, with ops denied on purpose, does not claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,8 @@ class Thresholds:
     required: list[str] = field(default_factory=list)
     labelled: list[str] = field(default_factory=list)
     """Metrics that are judged only where there are labels."""
+    selective_int8_mac_share: float = field(default=0.5, metadata={"min": 0.0, "max": 1.0})
+    """What an artifact with layers in float on purpose still has to compute in int8; less is not called int8."""
     compare: Regression = field(default_factory=Regression)
     """What is worse between two runs."""
     history: Watch = field(default_factory=Watch)
@@ -171,23 +171,38 @@ def _measured(record: Record, limits: Thresholds) -> Verdict:
         if record.values.get(metric) is None:
             reason = record.missing.get(metric, "no reason recorded")
             return Verdict("degraded", metric, f"{metric} was not measured: {reason}")
-    for metric, bound in bounds.min.items():
+    for metric, asked in bounds.min.items():
+        selective = metric == "int8_mac_share" and _is_selective(record)
+        bound = min(asked, limits.selective_int8_mac_share) if selective else asked
         value = None if metric in limits.labelled and "top1" not in record.values else _judged_value(record, metric)
         if value is not None and not value >= bound:
-            return Verdict("degraded", metric, f"{metric} {value:.4g} is below {bound:g}")
+            return Verdict("degraded", metric, f"{metric} {value:.4g} is below {bound:g}{_left(record)}")
     for metric, bound in bounds.max.items():
         value = _judged_value(record, metric)
         if value is not None and not value <= bound and (text := _above(record, limits, metric, value, bound)):
             return Verdict("degraded", metric, text)
-    return Verdict("clean", None, f"clean for {name}")
+    return Verdict("clean", None, f"clean for {name}{_left(record)}")
+
+
+def _is_selective(record: Record) -> bool:
+    """Return whether layers were left in float on purpose."""
+    options = _quant_options(record)
+    return bool(options.get("deny_ops") or options.get("deny_layers") or options.get("deny") == "auto")
+
+
+def _left(record: Record) -> str:
+    """Return what of a selective artifact is not int8; empty for all others."""
+    count, share = record.values.get("denied_layers"), record.values.get("int8_mac_share")
+    if not _is_selective(record) or not isinstance(share, int | float):
+        return ""
+    layers = f"{count} layers" if isinstance(count, int) else "layers"
+    return f" ({layers} in float on purpose, {share:.1%} of the multiply-adds in int8)"
 
 
 def _judged_value(record: Record, metric: str) -> float | None:
     """Return a value to hold against its bound; None when there is none or the cell does not claim it."""
     value = record.values.get(metric)
-    options = _quant_options(record)
-    selective = options.get("deny_ops") or options.get("deny_layers") or options.get("deny") == "auto"
-    if not isinstance(value, int | float) or (selective and metric in _CLAIMS):
+    if not isinstance(value, int | float) or (metric == "float_ops" and _is_selective(record)):
         return None
     return float(value)
 

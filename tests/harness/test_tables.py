@@ -248,6 +248,18 @@ def test_a_selective_artifact_may_keep_the_float_ops_it_was_told_to_keep() -> No
     chosen = replace(record, options={"quant": {"scheme": "int8", "deny_ops": ["SOFTMAX"]}})
     assert tables.judge(record).verdict == "degraded"
     assert tables.judge(chosen).verdict == "clean"
+    assert (
+        tables.judge(chosen).text == "clean for int8 (layers in float on purpose, 80.0% of the multiply-adds in int8)"
+    )
+
+
+@pytest.mark.parametrize("deny", [{"deny": "auto"}, {"deny_layers": ["a"]}, {"deny_ops": ["CONV_2D"]}])
+def test_an_artifact_that_is_nearly_all_float_is_not_called_int8(deny: dict[str, Value]) -> None:
+    record = made(float_ops=155, int8_mac_share=0.035, denied_layers=155)
+    verdict = tables.judge(replace(record, options={"quant": {"scheme": "int8", **deny}}))
+    assert (verdict.verdict, verdict.metric) == ("degraded", "int8_mac_share")
+    told = "int8_mac_share 0.035 is below 0.5 (155 layers in float on purpose, 3.5% of the multiply-adds in int8)"
+    assert verdict.text == told
 
 
 @pytest.mark.parametrize("status", ["failed", "crashed", "out_of_memory", "timeout"])
