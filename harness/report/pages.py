@@ -1,7 +1,7 @@
 """A report as files: ``compatibility.md``, ``cells.csv``, ``cells.parquet`` and ``index.html``.
 
-Where they apply, ``support-matrix.md``, ``old-table.md``, ``pruning.md``, ``opsets.md``, ``inside.md`` and
-``versions.md`` as well.
+Where they apply, ``support-matrix.md``, ``old-table.md``, ``pruning.md``, ``opsets.md``, ``inside.md``,
+``selective.md`` and ``versions.md`` as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.report import cells, html, inside, markdown, old_table, opsets, pruning, support_matrix, versions_page
+from harness.report import (
+    cells,
+    html,
+    inside,
+    markdown,
+    old_table,
+    opsets,
+    pruning,
+    selective,
+    support_matrix,
+    versions_page,
+)
 from harness.report.versions import versions
 from harness.report.view import newest, view
 from harness.tables.frame import frame
@@ -43,6 +54,7 @@ def build(
         "pruning.md": pruning.page(report.judged),
         "opsets.md": opsets.page(report.judged),
         "inside.md": inside.page(latest),
+        "selective.md": selective.page(latest),
         "versions.md": None if compared is None else versions_page.page(compared),
     }
     contents |= {name: text.encode("utf-8", "replace") for name, text in extras.items() if text is not None}
