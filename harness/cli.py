@@ -17,6 +17,7 @@ from harness.errors import UserError, did_you_mean
 COMMANDS = {
     "list": "what can be chosen: list [model|quant|export|runtime|task|…]",
     "report": "tables and page of finished runs: report RUN…",
+    "publish": "a run as others can have it, without logs, samples, paths: publish RUN FOLDER",
     "show": "everything known of one cell: show RUN CELL",
     "why": "where the numbers of a cell go wrong, layer by layer: why RUN CELL",
     "profile": "where the time of a cell goes, operator by operator: profile RUN CELL",
@@ -30,6 +31,7 @@ COMMANDS = {
     "doctor": "versions, CPU flags, load, memory, disk, and what is missing",
 }
 PLACES = {
+    "publish": "publishing",
     "why": "looking",
     "profile": "looking",
     "compare": "comparing",

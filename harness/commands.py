@@ -69,7 +69,7 @@ def report_command(args: list[str]) -> int:
     words.add_argument("--out", type=Path, help="folder to write to; default: reports/<run>")
     words.add_argument("--readme", type=Path, help="also put the table into the marked block of this file")
     given = words.parse_args(args)
-    runs = [_run_folder(run) for run in given.run]
+    runs = [run_folder(run) for run in given.run]
     out = given.out or Path("reports") / "+".join(run.name for run in runs)
     verdict = own_verdict(runs)
     terminal.show(runs, verdict=verdict)
@@ -95,7 +95,7 @@ def own_verdict(runs: list[Path]) -> dict[str, Any] | str:
     return first if isinstance(first, dict) and all(one == first for one in found) else "default"
 
 
-def _run_folder(given: Path) -> Path:
+def run_folder(given: Path) -> Path:
     """Return the folder of a run given by path or by its name under ``results``. Raises ``UserError``."""
     for folder in (given, Path("results") / given):
         if (folder / "records.jsonl").is_file():
@@ -109,7 +109,7 @@ def find_cell(run: str, cell: str) -> tuple[Path, Record]:
     """Return a run's folder and the latest record of a cell, whose id may be shortened to what is unique."""
     from harness.tables import read
 
-    folder = _run_folder(Path(run))
+    folder = run_folder(Path(run))
     records = {record.cell.id: record for record in read(folder).records}
     hits = [r for name, r in records.items() if name == cell] or [r for name, r in records.items() if cell in name]
     if len(hits) == 1:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from harness.report.latencies import quantiles
 from harness.report.shown import printable
 from harness.tables.verdict import Judged
 
@@ -32,8 +33,6 @@ _GROUPS: tuple[tuple[str, str], ...] = (
 """Group of columns → pattern of their names; what fits none is ``work``."""
 GROUPS = (*(name for name, _ in _GROUPS), "work")
 _ELSEWHERE = frozenset({"notes", "artifact", "artifact_sha256", "verdict_metric", "reproduce"})
-_QUANTILES = 41
-"""Values that stand for the latencies of one process: enough for a curve."""
 
 
 def payload(judged: Sequence[Judged], table: pd.DataFrame) -> dict[str, Any]:
@@ -128,26 +127,5 @@ def _cell(j: Judged, folder: Path | None, out_dir: Path) -> dict[str, Any]:
     if folder is not None:
         logs = {kind: folder / name for kind, name in record.logs.items() if (folder / name).is_file()}
         found["logs"] = {kind: quote(os.path.relpath(path, out_dir)) for kind, path in logs.items()}
-        found["latency"] = _latency(record.details.get("files"), folder)
+        found["latency"] = quantiles(record, folder)
     return {name: value for name, value in found.items() if value}
-
-
-def _latency(files: Any, folder: Path) -> list[list[float]]:
-    """Return, for each process, quantiles of its latencies in ms; empty without the samples."""
-    name = files.get("samples") if isinstance(files, Mapping) else None
-    path = folder / str(name)
-    if not isinstance(name, str) or not path.resolve().is_relative_to(folder.resolve()) or not path.is_file():
-        return []
-    try:
-        rounds = json.loads(path.read_text("utf-8"))["rounds"]
-        return [_quantiles(one["wall_ns"]) for one in rounds if one["wall_ns"]]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []  # a picture less; the numbers stand in the record
-
-
-def _quantiles(wall_ns: Sequence[float]) -> list[float]:
-    ordered = sorted(wall_ns)
-    steps = min(_QUANTILES, len(ordered))
-    last = len(ordered) - 1
-    picked = (ordered[round(last * step / max(1, steps - 1))] for step in range(steps))
-    return [float(f"{value / 1e6:.5g}") for value in picked]

@@ -37,7 +37,8 @@ def page(judged: Sequence[Judged]) -> str | None:
 
 
 def _is_pruned(record: Record) -> bool:
-    return str(record.options["quant"]["method"]) == "prune"
+    options = record.options.get("quant")
+    return isinstance(options, dict) and options.get("method") == "prune"
 
 
 def _is_shown(record: Record) -> bool:

@@ -1,0 +1,133 @@
+"""The command publish: a run as others can have it, small, and silent about the machine's folders."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli import parser
+from harness.errors import UserError
+from harness.files import write_atomic
+
+if TYPE_CHECKING:
+    from harness.records import Record
+
+COPIED = ("config.yaml", "run.json", "environment.json", "environment-*.json")
+MOST = 4096
+"""A detail of more bytes of JSON than this is shortened: lists to their first ``FIRST``, all else is left out."""
+FIRST = 12
+
+
+def publish_command(args: list[str]) -> int:
+    """Copy a run's records and what tables and page need of the rest; print the folder and its size."""
+    from harness.commands import run_folder
+
+    words = parser("publish")
+    words.add_argument("run", type=Path, help="folder of a run, or its name under results")
+    words.add_argument("out", type=Path, help="folder to write, as results/reference/photos-resnet")
+    given = words.parse_args(args)
+    publish(run_folder(given.run), given.out)
+    size = sum(file.stat().st_size for file in given.out.rglob("*") if file.is_file())
+    print(f"{given.out} ({size / 1e6:.1f} MB)")
+    return 0
+
+
+def publish(run: Path, out: Path) -> None:
+    """Write into ``out``, which may hold the same run: records, predictions that have labels, quantiles of latencies.
+
+    Logs, raw samples and artifacts stay where they are. Raises ``UserError`` when ``out`` holds something else.
+    """
+    from harness.codec import encode_record
+    from harness.tables.read import RECORDS, read
+
+    records = read(run).records
+    _refuse_others(out, {record.run for record in records})
+    shutil.rmtree(out / "predictions", ignore_errors=True)
+    out.mkdir(parents=True, exist_ok=True)
+    plain = _Plain(_roots(run, records))
+    for pattern in COPIED:
+        for file in sorted(run.glob(pattern)):
+            write_atomic(out / file.name, plain.text(file.read_text("utf-8")).encode())
+    kept = [_kept(record, run, out) for record in records]
+    lines = [encode_record(plain.record(record)) for record in kept]
+    write_atomic(out / RECORDS, b"".join(line + b"\n" for line in lines))
+    _write_latencies(records, run, out)
+
+
+def _refuse_others(out: Path, runs: set[str]) -> None:
+    from harness.tables.read import RECORDS, read
+
+    if not out.exists():
+        return
+    found = {record.run for record in read(out).records} if (out / RECORDS).is_file() else set()
+    if not out.is_dir() or (any(out.iterdir()) and found != runs):
+        raise UserError(
+            f"{out}: holds something else; allowed: a new folder, or one that the same run was published to"
+        )
+
+
+def _roots(run: Path, records: tuple[Record, ...]) -> dict[str, str]:
+    """Return what names a folder of this machine → what stands for it, the longest first."""
+    found = {str(Path.cwd()): ".", str(run.resolve().parent.parent): ".", str(Path.home()): "~"}
+    for record in records:
+        made = record.details.get("made_from")
+        for folder in made.values() if isinstance(made, Mapping) else ():
+            root, mark, _ = str(folder).partition("/entries/")
+            if mark and Path(root).is_absolute():
+                found[root] = "cache"
+    return {name: found[name] for name in sorted(found, key=len, reverse=True) if len(name) > 1}
+
+
+class _Plain:
+    """Text without folders of this machine."""
+
+    def __init__(self, roots: Mapping[str, str]) -> None:
+        self._roots = roots
+
+    def text(self, text: str) -> str:
+        for root, word in self._roots.items():
+            text = text.replace(root, word)
+        return text
+
+    def record(self, record: Record) -> Record:
+        from harness.codec import decode, encode
+
+        return decode(self.text(encode(record).decode()).encode(), type(record))
+
+
+def _kept(record: Record, run: Path, out: Path) -> Record:
+    """Return a record without what is not published, after copying its predictions where they can be right or wrong."""
+    details = {name: _short(value) for name, value in record.details.items() if name not in ("files", "made_from")}
+    files = record.details.get("files")
+    name = files.get("predictions") if isinstance(files, dict) else None
+    labelled = "top1" in record.values and isinstance(name, str) and (run / name).is_file()
+    if labelled and (run / str(name)).resolve().is_relative_to(run.resolve()):
+        (out / str(name)).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run / str(name), out / str(name))
+        details["files"] = {"predictions": name}
+    return replace(record, details={k: v for k, v in details.items() if v is not None}, logs={})
+
+
+def _short(value: Any) -> Any:
+    """Return a detail as it is when it is small; a long list by its beginning; of a mapping what is small."""
+    if len(json.dumps(value)) <= MOST:
+        return value
+    if isinstance(value, list):
+        return (
+            [*(_short(one) for one in value[:FIRST]), f"and {len(value) - FIRST} more"] if len(value) > FIRST else None
+        )
+    if isinstance(value, dict):
+        return {name: one for name, one in value.items() if len(json.dumps(one)) <= MOST // 4} or None
+    return None
+
+
+def _write_latencies(records: tuple[Record, ...], run: Path, out: Path) -> None:
+    from harness.report.latencies import FILE, key, quantiles
+
+    found = {key(record): of for record in records if (of := quantiles(record, run))}
+    if found:
+        write_atomic(out / FILE, json.dumps(found, separators=(",", ":")).encode())

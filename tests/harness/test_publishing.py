@@ -1,0 +1,114 @@
+"""A run as others can have it: the same tables, nothing of the machine's folders, latencies as quantiles."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import cli, tables
+from harness.report import build
+from harness.report.latencies import FILE, quantiles
+from harness.tables.read import read
+from tests.harness.compare.conftest import Runs, cell
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a run that knows where it was made, with a cell that has no labels and one that stopped."""
+    checkout = tmp_path / "home" / "checkout"
+    checkout.mkdir(parents=True)
+    monkeypatch.chdir(checkout)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    runs = Runs(checkout / "results")
+    cache = tmp_path / "elsewhere" / "cache"
+    made = {"made_from": {"export": f"{cache}/entries/export/ab/data"}}
+    whole = runs.record("r1")
+    long = {
+        "float_ops": [f"float op ADD 'net/block{n}/add'" for n in range(900)],
+        "quantize": {"ranges": {f"r{n}": [0.1, 0.2] for n in range(900)}, "denied": ["a"]},
+    }
+    artifact = f"{cache}/entries/export/ab/data/model.tflite"
+    whole = replace(whole, artifact=artifact, logs={"export": "logs/a.log"}, details={**whole.details, **made, **long})
+    blind = runs.record("r1", cell("float16"), top1=None)
+    gone = runs.stopped(runs.record("r1", cell("dynamic")))
+    assert gone.failure is not None
+    message = f"no file {checkout}/x, nor {tmp_path}/home/y"
+    gone = replace(gone, failure=replace(gone.failure, message=message))
+    folder = runs.write("r1", [whole, blind, gone])
+    (folder / "config.yaml").write_text(f"cache_dir: {cache}\nresults_dir: {checkout}/results\n")
+    (folder / "logs").mkdir()
+    (folder / "logs" / "a.log").write_text("noise")
+    return folder
+
+
+def test_the_same_tables_come_out_of_it(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["publish", "r1", "out/photos"]) == 0
+    assert capsys.readouterr().out.startswith("out/photos (0.")
+    before, after = tables.load(run), tables.load("out/photos")
+    same = [name for name in before.columns if name not in ("artifact", "message", "verdict_text", "notes")]
+    assert before[same].equals(after[same])
+    build([Path("out/photos")], tmp_path / "page")
+    assert (tmp_path / "page" / "compatibility.md").is_file()
+
+
+def test_it_says_nothing_of_the_machines_folders(run: Path, tmp_path: Path) -> None:
+    assert cli.main(["publish", str(run), "out"]) == 0
+    for file in Path("out").rglob("*"):
+        assert not file.is_file() or str(tmp_path) not in file.read_text("latin-1"), file
+    records = {record.cell.quant: record for record in read("out").records}
+    assert records["int8"].artifact == "cache/entries/export/ab/data/model.tflite"
+    assert records["dynamic"].failure is not None
+    assert records["dynamic"].failure.message == "no file ./x, nor ~/y"
+
+
+def test_what_is_long_is_shortened_and_logs_and_samples_stay(run: Path) -> None:
+    assert cli.main(["publish", str(run), "out"]) == 0
+    (record,) = (one for one in read("out").records if one.cell.quant == "int8")
+    assert record.details["float_ops"][-1] == "and 888 more"
+    assert len(record.details["float_ops"]) == 13
+    assert record.details["quantize"] == {"denied": ["a"]}
+    assert record.logs == {}
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "config.yaml", "environment.json", FILE, "predictions", "records.jsonl",
+    ]  # fmt: skip
+
+
+def test_predictions_are_kept_where_they_can_be_right_or_wrong(run: Path) -> None:
+    assert cli.main(["publish", str(run), "out"]) == 0
+    files = {record.cell.quant: record.details.get("files") for record in read("out").records}
+    assert files["float16"] is None
+    assert files["int8"] == {"predictions": "predictions/" + next(Path("out/predictions").iterdir()).name}
+    assert len(list(Path("out/predictions").iterdir())) == 1
+
+
+def test_latencies_are_drawn_as_from_the_samples(run: Path) -> None:
+    assert cli.main(["publish", str(run), "out"]) == 0
+    for record in read(run).records:
+        (own,) = (one for one in read("out").records if one.cell == record.cell)
+        assert quantiles(own, Path("out")) == quantiles(record, run)
+    assert len(json.loads(Path("out", FILE).read_text())) == 2
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"digits x": [[1, "a"]]}', '{"digits x": 3}'])
+def test_latencies_that_are_none_are_no_picture(run: Path, content: str) -> None:
+    assert cli.main(["publish", str(run), "out"]) == 0
+    Path("out", FILE).write_text(content)
+    assert [quantiles(record, Path("out")) for record in read("out").records] == [[], [], []]
+
+
+def test_it_can_be_published_again_but_over_nothing_else(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [cli.main(["publish", str(run), "out"]) for _ in range(2)] == [0, 0]
+    Path("mine").mkdir()
+    Path("mine/letter").write_text("dear")
+    capsys.readouterr()
+    assert cli.main(["publish", str(run), "mine"]) == 2
+    assert cli.main(["publish", str(run), "mine/letter"]) == 2
+    assert cli.main(["publish", "nowhere", "out"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[0] == (
+        "error: mine: holds something else; allowed: a new folder, or one that the same run was published to"
+    )
