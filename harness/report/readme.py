@@ -40,9 +40,11 @@ def _measured(report: View) -> list[str]:
     for info in report.runs:
         facts, tables = dict(info.facts), {name: dict(rows) for name, rows in info.tables}
         packages = tables.get("packages", {})
+        processes = dict(info.noise).get("processes a cell", "")
         machine = [facts.get("cpu", ""), f"{facts['cores']} cores" if "cores" in facts else ""]
         versions = [f"{name} {packages[name]}" for name in PACKAGES if name in packages]
-        found[", ".join(one for one in (*machine, *versions) if one)] += [info.first[:10], info.last[:10]]
+        effort = f"processes for each latency: {processes}" if processes else ""
+        found[", ".join(one for one in (*machine, *versions, effort) if one)] += [info.first[:10], info.last[:10]]
     days = sorted((min(dates), max(dates), text) for text, dates in found.items() if text)
     return [
         f"Measured {first if first == last else f'{first} to {last}'} on {markdown.escape(text)}."

@@ -79,8 +79,8 @@ def _images(judged: Sequence[Judged]) -> str:
 def _columns(runtimes: Sequence[str], images: str) -> tuple[Column, ...]:
     return (
         Column("top-1", "%", f"top-1 accuracy of the artifact on {images} test images"),
-        Column("agreement", "%", "images on which the artifact and the float Keras model name the same class", "agree"),
-        *(Column(name, "ms", f"median latency of one image in {name}, clean samples only") for name in runtimes),
+        Column("agreement", "%", "images on which the artifact and the float Keras model name the same class; a range is over the runtimes", "agree"),
+        *(Column(name, "ms", f"median latency of one image in {name}, of undisturbed runs alone") for name in runtimes),
         *(
             [Column("speed-up", "", "p50 on cpu ÷ p50 on xnnpack, measured in turns", "vs cpu")]
             if _both(runtimes)
@@ -156,7 +156,7 @@ class _Row:
             return self._absent(j, "latency_p50_ms")
         note = None
         if j.record.status == "noisy":
-            note = self._notes.number("noisy: fewer than half of the latency samples were clean")
+            note = self._notes.number("noisy: fewer than half of the runs were undisturbed")
         return Shown(shown.milliseconds(value), note, _latency_title(j))
 
     def speed_up(self) -> Shown:
@@ -231,5 +231,5 @@ def _latency_title(j: Judged) -> str:
     if low is not None and high is not None:
         parts.append(f"95 % interval {shown.milliseconds(low)}–{shown.milliseconds(high)} ms")
     share = _number(j, "clean_fraction")
-    parts += [] if share is None else [f"{100 * share:.0f} % of samples clean"]
+    parts += [] if share is None else [f"{100 * share:.0f} % of runs undisturbed"]
     return ", ".join(parts)

@@ -116,7 +116,7 @@ def test_speed_up_needs_both_kinds_of_kernels_in_the_run(runs: Any) -> None:
 def test_a_noisy_latency_is_marked(runs: Any) -> None:
     shown = Laid(replace(runs.plain(), status="noisy")).shown("xnnpack")
     assert shown.note == 1
-    assert "91 % of samples clean" in shown.title
+    assert "91 % of runs undisturbed" in shown.title
 
 
 def test_threads_make_rows(runs: Any) -> None:
