@@ -1,4 +1,4 @@
-"""Experiments: each composes, is measured anew, and can be changed like any other run."""
+"""Experiments: each composes, nights are measured anew, and each can be changed like any other run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,25 @@ NAMES = config.choices("experiment")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_composes_and_measures_every_time(name: str) -> None:
+def test_an_experiment_composes_and_a_night_measures_every_time(name: str) -> None:
     composed = config.compose([f"+experiment={name}"]).config
-    assert composed.rerun
+    assert composed.rerun == (not name.startswith("reference"))  # what is published is made in pieces, and goes on
     assert plan.make(composed).cells
+
+
+def test_what_is_published_is_all_models_and_each_kind_with_labels() -> None:
+    photos, digits = (config.compose([f"+experiment={name}"]).config for name in ("reference", "reference_digits"))
+    assert len(photos.model) == 25
+    assert set(digits.model) == set(config.compose(["model=small"]).config.model)
+    assert photos.measure == digits.measure
+    assert photos.measure.rounds >= 3
+    forms = {"none", "dynamic", "float16", "int8", "int8_only", "uint8_only", "int16x8", "qat", "qat_stock", "prune",
+             "prune_int8", "ort_static"}  # fmt: skip
+    for one in (photos, digits):
+        assert {*one.quant, "none"} == forms
+        assert (set(one.export), set(one.runtime)) == (
+            {"tflite", "onnx", "onnx_qdq"}, {"cpu", "xnnpack", "onnxruntime"},
+        )  # fmt: skip
 
 
 def test_the_tiny_experiment_is_one_model_and_its_int8() -> None:
