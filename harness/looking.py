@@ -164,8 +164,10 @@ def _tell(record: Record, reference: Record, layers: list[Any], images: int, flo
     shown = (0, 1, 2, 3, 4, 6, 10, 11)  # the page has all columns
     rows = ([row[i] for i in shown] for row in pages.rows(why.worst))
     print_table([pages.HEAD[i] for i in shown], rows, title="where most is lost")
-    facts = {"cell": why.cell, "reference": why.reference, "images": images, "floor_db": floor_db}
-    content = json.dumps(facts | {"layers": [asdict(one) for one in layers]}, indent=1)
+    facts = {"cell": why.cell, "reference": why.reference, "images": images, "floor_db": floor_db,
+             "broken": why.broken.name if why.broken else None, "worst": [one.name for one in why.worst],
+             "layers": [asdict(one) for one in layers]}  # fmt: skip
+    content = json.dumps(facts, indent=1)
     _write(out, {"why.md": pages.markdown(why), "why.svg": pages.picture(why), "why.json": content})
 
 

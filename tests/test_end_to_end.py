@@ -235,7 +235,10 @@ def test_why_goes_through_the_layers(quantized: Ran, home: Home, cell: str, tmp_
     assert done.code == 0, done.err
     assert "dB" in done.out.splitlines()[1]
     assert {"why.md", "why.svg", "why.json"} <= {path.name for path in tmp_path.iterdir()}
-    layers = json.loads((tmp_path / "why.json").read_text())["layers"]
+    why = json.loads((tmp_path / "why.json").read_text())
+    layers = why["layers"]
+    assert len(why["worst"]) == 10
+    assert {*why["worst"], why["broken"]} - {None} <= {one["name"] for one in layers}
     assert len(layers) > 50
     assert all(layer["sqnr_db"] > 0 for layer in layers if layer["sqnr_db"] is not None)
     assert sum(layer["lost_db"] is not None for layer in layers) > 50

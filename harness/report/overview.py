@@ -12,9 +12,9 @@ from harness.tables.order import cell_key, model_key
 from harness.tables.verdict import Judged
 
 EXPLAINED = """\
-One thread. *ms*: median latency of one image, of undisturbed runs alone; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs
-with those of the float Keras model; *top-1*: of the artifact, {images} test images. {absent}: not part of the run,
-{failing}: not measured, for a reason that stands in `compatibility.md`."""
+One thread. *ms*: median latency of one image, of undisturbed runs alone; *MB*: 10⁶ bytes; *cosine*: of the artifact's
+outputs with those of the float Keras model; *top-1*: of the artifact, {images} test images. {absent}: not part of the
+run, {failing}: not measured, for a reason that stands in `compatibility.md`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,12 @@ def _images(judged: Sequence[Judged]) -> str:
 def _columns(runtimes: Sequence[str], images: str) -> tuple[Column, ...]:
     return (
         Column("top-1", "%", f"top-1 accuracy of the artifact on {images} test images"),
-        Column("agreement", "%", "images on which the artifact and the float Keras model name the same class; a range is over the runtimes", "agree"),
+        Column(
+            "agreement",
+            "%",
+            "images on which the artifact and the float Keras model name the same class; a range is over the runtimes",
+            "agree",
+        ),
         *(Column(name, "ms", f"median latency of one image in {name}, of undisturbed runs alone") for name in runtimes),
         *(
             [Column("speed-up", "", "p50 on cpu ÷ p50 on xnnpack, measured in turns", "vs cpu")]

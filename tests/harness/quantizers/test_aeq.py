@@ -60,6 +60,7 @@ def test_dynamic_keeps_one_partition_when_depthwise_stays_float(
     deep = found.details["ops"]["DEPTHWISE_CONV_2D"]
     assert deep == ({"float32": 1} if float_depthwise else {"float32×int8": 1})
     assert coverage["undelegated"].get("DEPTHWISE_CONV_2D", 0) == (0 if float_depthwise else 1)
+    assert coverage["partitions"] == (1 if float_depthwise else 2)
     assert top1 >= 0.95
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,22 +64,52 @@ def test_accuracy_is_kept(source: Source, tmp_path: Path) -> None:
     assert (found == np.load(source.dataset / "eval_labels.npy")).mean() >= 0.95
 
 
-def test_sparse_encoding_is_unpacked_by_densify_ops_and_saves_bytes(source: Source, tmp_path: Path) -> None:
-    sizes = {}
+def test_sparse_encoding_is_unpacked_by_densify_ops(source: Source, tmp_path: Path) -> None:
     for sparse in (False, True):
         out = tmp_path / str(sparse)
         out.mkdir()
         options = prune.Options(sparsity=0.9, sparse_encoding=sparse, epochs=1)
         found = exported(source, prune.quantize(source, options, out), out)
         assert (found.values["densify_ops"] > 0) == sparse
-        sizes[sparse] = (out / "model.tflite").stat().st_size
-    assert sizes[True] != sizes[False]
 
 
 def test_the_policy_for_sparse_inference_says_why_it_refuses(source: Source, tmp_path: Path) -> None:
     with pytest.raises(StageFailed, match="PruneForLatencyOnXNNPack: Layer Activation is not supported") as error:
         prune.quantize(source, prune.Options(policy="xnnpack"), tmp_path)
     assert error.value.reason == "policy_refuses"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_net_as_sparse_inference_wants_it_goes_all_the_way(source: Source, tmp_path: Path) -> None:
+    """The working path of the policy: kernels of 1×1 get their zeros, and no others, in the artifact as well."""
+    from harness.runtimes import litert
+    from zoo import architectures, network, saved_model
+
+    for name in ("kept", "source", "out"):
+        (tmp_path / name).mkdir()
+    info = source.info
+    _, *shape = info["input"]["shape"]
+    keras = architectures.build("MobileNetSymmetric", (*shape,), info["classes"])
+    net = network.from_keras(keras, (*shape,), info["input"]["name"])
+    outputs = saved_model.save(net, tmp_path / "source" / "saved_model")
+    net.keras.save(tmp_path / "source" / "model.keras")
+    made = {**info, "outputs": [{"name": name, "shape": list(of)} for name, of in outputs.items()]}
+    (tmp_path / "source" / "source.json").write_text(json.dumps(made))
+    own = Source(tmp_path / "source", source.dataset, kept=tmp_path / "kept")
+    recipe = prune.quantize(own, prune.Options(policy="xnnpack", sparsity=0.9, epochs=1), tmp_path / "out")
+    assert set(recipe["notes"]["sparsity"]) == {f"conv_pw_{number}" for number in range(1, 14)}
+    found = exported(own, recipe, tmp_path / "out")
+    shares = found.details["sparsity"]
+    pointwise = [share for kernel, share in shares.items() if "conv_pw_" in kernel]
+    assert len(pointwise) == 13
+    assert min(pointwise) >= 0.89
+    assert max((share for kernel, share in shares.items() if "conv_pw_" not in kernel), default=0) < 0.1
+    session = litert.open_session(tmp_path / "out" / "model.tflite", litert.Options(delegate="xnnpack"), 1)
+    assert session.coverage()["delegate_applied"]
+    whole = (tmp_path / "out" / "model.tflite").stat().st_size
+    sparse = exported(own, {**recipe, "sparse": True}, tmp_path / "out")
+    assert sparse.values["densify_ops"] == 13
+    assert (tmp_path / "out" / "model.tflite").stat().st_size < 0.5 * whole
 
 
 def test_only_tflite_makes_int8_or_sparse_files() -> None:
