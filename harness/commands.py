@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from dataclasses import asdict
@@ -67,12 +68,16 @@ def report_command(args: list[str]) -> int:
     words = parser("report")
     words.add_argument("run", nargs="+", type=Path, help="folder of a run")
     words.add_argument("--out", type=Path, help="folder to write to; default: reports/<run>")
+    draw = "draw the graphs of the artifacts as well: of all cells, or of those whose id has this in it"
+    words.add_argument("--draw", nargs="?", const="", metavar="CELL", help=draw)
     words.add_argument("--readme", type=Path, help="also put the table into the marked block of this file")
     given = words.parse_args(args)
     runs = [run_folder(run) for run in given.run]
     out = given.out or Path("reports") / "+".join(run.name for run in runs)
     verdict = own_verdict(runs)
     terminal.show(runs, verdict=verdict)
+    if given.draw is not None:
+        _draw(runs, given.draw, out)
     for path in report.build(runs, out, verdict=verdict):
         print(path)
     if given.readme:
@@ -81,6 +86,18 @@ def report_command(args: list[str]) -> int:
         readme.update(given.readme, runs, verdict=verdict)
         print(given.readme)
     return 0
+
+
+def _draw(runs: list[Path], part: str, out: Path) -> None:
+    from harness.report import drawings
+    from harness.tables import read
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # readers of TensorFlow's formats talk otherwise
+    chosen = [record for record in read(*runs).records if part in record.cell.id]
+    if not chosen:
+        raise UserError(f"--draw {part}: no cell has this in its id; such as {read(*runs).records[0].cell.id}")
+    for path in drawings.draw(chosen, out, tell=lambda text: print(text, file=sys.stderr)):
+        print(path)
 
 
 def own_verdict(runs: list[Path]) -> dict[str, Any] | str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from harness.report import drawings
 from harness.report.latencies import quantiles
 from harness.report.shown import printable
 from harness.tables.verdict import Judged
@@ -124,6 +125,9 @@ def _cell(j: Judged, folder: Path | None, out_dir: Path) -> dict[str, Any]:
         found["log_tail"] = printable(record.failure.log_tail)
     if record.artifact:
         found["artifact"] = printable(record.artifact)
+    drawing = drawings.file_of(record)
+    if drawing and (out_dir / drawing).is_file():
+        found["drawing"] = quote(drawing)
     if folder is not None:
         logs = {kind: folder / name for kind, name in record.logs.items() if (folder / name).is_file()}
         found["logs"] = {kind: quote(os.path.relpath(path, out_dir)) for kind, path in logs.items()}

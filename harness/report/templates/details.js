@@ -47,6 +47,7 @@ function opened(row, cell) {
     cell.log_tail ? element("details", {}, element("summary", {}, "end of the log"), element("pre", {}, cell.log_tail)) : null,
     element("p", { class: "unit" }, "Reproduce:"), command(cell.reproduce),
     files(cell),
+    cell.drawing ? element("p", { class: "files" }, element("a", { href: cell.drawing }, "drawing of the graph")) : null,
     cell.artifact ? element("p", { class: "unit" }, "Look inside, as long as the cache holds the file:") : null,
     cell.artifact ? command(`python -m harness graph draw ${quoted(cell.artifact)}`) : null,
     cell.latency ? picture : null,
