@@ -100,8 +100,9 @@ def _gather(done: Sequence[tuple[str, Done]], facts: _Facts, logs: dict[str, str
         facts.take(one.result)
         if one.entry is not None:
             facts.details.setdefault("made_from", {})[kind] = _path(one.entry.path)
-        if kind == "export":
-            facts.values["peak_rss_convert_bytes"] = one.result.peak_rss_bytes
+        if kind in ("quantize", "export") and one.result.peak_rss_bytes:
+            name = "convert" if kind == "export" else kind
+            facts.values[f"peak_rss_{name}_bytes"] = one.result.peak_rss_bytes
         if kind == "source" and one.entry is not None:
             info = json.loads((one.entry.path / "source.json").read_text())
             facts.values["input_shape"] = "x".join(str(n) for n in info["input"]["shape"][1:])

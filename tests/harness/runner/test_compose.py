@@ -42,18 +42,19 @@ def record(planned: PlannedCell, rounds: dict[str, list[JobResult]], **ends: Don
 def test_values_of_all_jobs_come_together_with_paired_ratios() -> None:
     rounds = {XNNPACK: measured(1_000_000), XNNPACK.replace("xnnpack", "cpu"): measured(4_000_000)}
     ends = {
+        "quantize": done(peak_rss_bytes=101),
         "export": done(values={"size_bytes": 7}, peak_rss_bytes=99),
         "evaluate": done(missing={"top1": "no labels"}),
     }
     made = record(CELLS[XNNPACK], rounds, **ends)
     assert (made.status, made.stage, made.failure) == ("ok", "latency", None)
     assert made.values["size_bytes"] == 7
-    assert made.values["peak_rss_convert_bytes"] == 99
+    assert (made.values["peak_rss_quantize_bytes"], made.values["peak_rss_convert_bytes"]) == (101, 99)
     assert made.values["peak_rss_run_bytes"] == 1_000_000
     assert made.values["speedup_vs_cpu"] == pytest.approx(4.0)
     assert "speedup_vs_float" not in made.values  # it is the float model
     assert made.missing["top1"] == "no labels"
-    assert made.seconds == 4.0
+    assert made.seconds == 5.0
     assert set(made.logs) == {"export", "evaluate"}
 
 
