@@ -55,7 +55,7 @@ def test_values_of_all_jobs_come_together_with_paired_ratios() -> None:
     assert "speedup_vs_float" not in made.values  # it is the float model
     assert made.missing["top1"] == "no labels"
     assert made.seconds == 5.0
-    assert set(made.logs) == {"export", "evaluate"}
+    assert set(made.logs) == {"quantize", "export", "evaluate"}
 
 
 def test_the_first_failure_decides_and_every_column_says_why() -> None:
