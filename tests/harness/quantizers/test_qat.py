@@ -128,8 +128,17 @@ def test_without_labels_it_trains_towards_the_float_model(unlabelled: Source, tm
 
 
 def test_a_delay_trains_in_float_first(source: Source, tmp_path: Path) -> None:
-    recipe = qat.quantize(source, qat.Options(epochs=0, quant_delay=3), tmp_path)
-    assert recipe["facts"]["tuning_steps"] == 0
+    kernels = {}
+    for delay in (0, 3):
+        out = tmp_path / str(delay)
+        out.mkdir()
+        own = replace(source, kept=out / "kept")
+        recipe = qat.quantize(own, qat.Options(epochs=0, quant_delay=delay), out)
+        assert recipe["facts"]["tuning_steps"] == 0
+        file = artifact(source, recipe, out)
+        kernels[delay] = scores(file, source)
+    assert not np.array_equal(kernels[0], kernels[3])
+    assert accuracy(kernels[3], source) >= 0.9
 
 
 def test_live_batch_normalization_can_be_trained(source: Source, tmp_path: Path) -> None:
