@@ -225,7 +225,7 @@ FAST = {"ResNet50V2", "EfficientNetB0", "MobileNet", "MobileNetV2", "MobileNetV3
 ZOO = {
     (about["architecture"], about["preprocessing"])
     for file in (conf_dir() / "model").glob("*.yaml")
-    if "architecture" in (about := yaml.safe_load(file.read_text()))
+    if (about := yaml.safe_load(file.read_text())).get("architecture")
 }
 SIDE = 64
 
