@@ -1,5 +1,7 @@
 """TFLite to ONNX, operator by operator: given LiteRT's own integers, none is more than one step away from LiteRT.
 
+A mean that tf2onnx names otherwise cannot be cut off what reads it: two roundings may be two steps away.
+
 Where a network rounds means (squeeze and excite), whole networks drift apart: each kernel is right, and 0.5 goes up
 in one and down in the other.
 """
@@ -17,7 +19,8 @@ from harness import processor
 from harness.exporters import onnx_qdq, tflite
 from harness.exporters.contract import Model
 
-SIZE = 96
+SIZE = 80
+"""No net has as many channels as pixels in a row then, so that it is clear which is which."""
 BIASED = 128
 """LiteRT's int8 becomes uint8: the same steps, this much higher."""
 
@@ -31,8 +34,8 @@ class Steps:
     producers: dict[str, Any]
     measured: dict[str, np.ndarray]
 
-    def apart(self, output: str) -> tuple[int, list[str]]:
-        """Return how many steps an operator is off, and what it is made of."""
+    def apart(self, output: str) -> tuple[int, int, list[str]]:
+        """Return how many steps an operator is off, how often it rounds, and what it is made of."""
         import onnx
         import onnxruntime as ort
 
@@ -56,7 +59,8 @@ class Steps:
         session = ort.InferenceSession(one.SerializeToString(), settings, providers=["CPUExecutionProvider"])
         (found,) = session.run(None, {name: self.measured[name] for name in given})
         distance = np.abs(found.astype(int) - self.measured[output].astype(int))
-        return int(distance.max()), [node.op_type for node in ordered if "Linear" not in node.op_type]
+        kinds = [node.op_type for node in ordered]
+        return int(distance.max()), kinds.count("QuantizeLinear"), [kind for kind in kinds if "Linear" not in kind]
 
     def _port(self, name: str) -> Any:
         import onnx
@@ -84,6 +88,7 @@ def measure(path: Path, interpreter: Any, image: np.ndarray) -> Steps:
 
 def laid_out(value: np.ndarray, shape: list[int]) -> np.ndarray:
     """Bring channels to where ONNX has them."""
+    assert value.ndim != 4 or value.shape[1:] == (1, 1, 1) or len(set(value.shape[1:])) > 1
     if value.ndim == len(shape) == 4 and list(value.shape) != shape:
         value = value.transpose(0, 3, 1, 2)
     return value.reshape(shape)
@@ -138,7 +143,8 @@ def test_no_operator_of_a_kind_of_net_is_more_than_a_step_off(
     steps = measure(tmp_path / converted.file, interpreter, image)
     found = {name: steps.apart(name) for name in steps.measured if name != "image"}
     assert len(found) > 25
-    assert {name: one for name, one in found.items() if one[0] > 1} == {}
-    made_of = {kind for _, of in found.values() for kind in of}
+    assert {name: one for name, one in found.items() if one[0] > one[1]} == {}
+    assert np.mean([roundings == 1 for _, roundings, _ in found.values()]) > 0.9
+    made_of = {kind for _, _, of in found.values() for kind in of}
     assert kinds <= made_of
     assert made_of & {"ReduceMean", "GlobalAveragePool"}
