@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from harness.records import Record
 
 COPIED = ("config.yaml", "run.json", "environment.json", "environment-*.json")
+NEVER_PUBLISHED = ("logs", "samples", ".lock")
 MOST = 4096
 """A detail of more bytes of JSON than this is shortened: lists to their first ``FIRST``, all else is left out."""
 FIRST = 12
@@ -45,6 +47,8 @@ def publish(run: Path, out: Path) -> None:
     from harness.tables.read import RECORDS, read
 
     records = read(run).records
+    if out.resolve() == run.resolve():
+        raise UserError(f"{out}: is the run itself; allowed: another folder")
     _refuse_others(out, {record.run for record in records})
     shutil.rmtree(out / "predictions", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
@@ -64,7 +68,8 @@ def _refuse_others(out: Path, runs: set[str]) -> None:
     if not out.exists():
         return
     found = {record.run for record in read(out).records} if (out / RECORDS).is_file() else set()
-    if not out.is_dir() or (any(out.iterdir()) and found != runs):
+    original = any((out / name).exists() for name in NEVER_PUBLISHED)  # nothing is to be written over a run itself
+    if not out.is_dir() or original or (any(out.iterdir()) and found != runs):
         raise UserError(
             f"{out}: holds something else; allowed: a new folder, or one that the same run was published to"
         )
@@ -90,7 +95,7 @@ class _Plain:
 
     def text(self, text: str) -> str:
         for root, word in self._roots.items():
-            text = text.replace(root, word)
+            text = re.sub(rf"{re.escape(root)}(?![\w-])", word, text)
         return text
 
     def record(self, record: Record) -> Record:

@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     blind = runs.record("r1", cell("float16"), top1=None)
     gone = runs.stopped(runs.record("r1", cell("dynamic")))
     assert gone.failure is not None
-    message = f"no file {checkout}/x, nor {tmp_path}/home/y"
+    message = f"no file {checkout}/x, nor {tmp_path}/home/y, nor {tmp_path}/homely"
     gone = replace(gone, failure=replace(gone.failure, message=message))
     folder = runs.write("r1", [whole, blind, gone])
     (folder / "config.yaml").write_text(f"cache_dir: {cache}\nresults_dir: {checkout}/results\n")
@@ -57,11 +57,12 @@ def test_the_same_tables_come_out_of_it(run: Path, tmp_path: Path, capsys: pytes
 def test_it_says_nothing_of_the_machines_folders(run: Path, tmp_path: Path) -> None:
     assert cli.main(["publish", str(run), "out"]) == 0
     for file in Path("out").rglob("*"):
-        assert not file.is_file() or str(tmp_path) not in file.read_text("latin-1"), file
+        text = file.read_text("latin-1") if file.is_file() else ""
+        assert str(tmp_path) not in text.replace(f"{tmp_path}/homely", ""), file
     records = {record.cell.quant: record for record in read("out").records}
     assert records["int8"].artifact == "cache/entries/export/ab/data/model.tflite"
     assert records["dynamic"].failure is not None
-    assert records["dynamic"].failure.message == "no file ./x, nor ~/y"
+    assert records["dynamic"].failure.message == f"no file ./x, nor ~/y, nor {tmp_path}/homely"
 
 
 def test_what_is_long_is_shortened_and_logs_and_samples_stay(run: Path) -> None:
@@ -104,6 +105,16 @@ def test_it_can_be_published_again_but_over_nothing_else(run: Path, capsys: pyte
     Path("mine").mkdir()
     Path("mine/letter").write_text("dear")
     capsys.readouterr()
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    assert cli.main(["publish", str(run), str(run)]) == 2
+    assert cli.main(["publish", "out", str(run)]) == 2, "words in the wrong order"
+    assert cli.main(["publish", "out", "out"]) == 2
+    assert before == {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    assert next(Path("out/predictions").iterdir()).is_file()
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[2].split(";")[0] for line in told] == [
+        "is the run itself", "holds something else", "is the run itself",
+    ]  # fmt: skip
     assert cli.main(["publish", str(run), "mine"]) == 2
     assert cli.main(["publish", str(run), "mine/letter"]) == 2
     assert cli.main(["publish", "nowhere", "out"]) == 2
