@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.compare import again, findings
+from harness.compare import again
 from harness.compare.comparison import Comparison
-from harness.compare.turns import Both, Measure, Tell, Turns, judged, suspected, verdicts
+from harness.compare.turns import Both, Measure, Tell, Turns, settled, suspects
 
 
 def confirmed(
@@ -23,11 +23,8 @@ def confirmed(
 
     ``plugins_dir``: where runtimes of the user's own are; ``tell`` is given a line before each turn.
     """
-    slow = {one.cell for one in found.findings if suspected(one)}
+    slow = suspects(found.findings)
     newest = {pair.cell: pair.latest for pair in found.pairs if pair.cell in slow}
     cells = {cell: Both((found.base, two[0]), (found.cand, two[1])) for cell, two in newest.items() if two is not None}
-    said = verdicts(cells, Turns(found.limits, plugins_dir, measure, tell))
-    if not said:
-        return found
-    told = (judged(one, said.get(one.cell)) for one in found.findings)
-    return replace(found, findings=tuple(sorted(told, key=findings.key)))
+    how = Turns(found.limits, plugins_dir, measure, tell)
+    return replace(found, findings=settled(found.findings, cells, how)) if cells else found

@@ -14,7 +14,7 @@ from typing import Literal
 from harness import environment, locks
 from harness.compare import again
 from harness.compare.again import Gone, Subject
-from harness.compare.findings import Finding, Grade
+from harness.compare.findings import Finding, Grade, key
 from harness.compare.pairing import Side
 from harness.metrics import latency
 from harness.metrics.latency import Round
@@ -74,25 +74,34 @@ class _Suspect:
     """Why it cannot be measured."""
 
 
-def suspected(one: Finding) -> bool:
-    """Say whether a finding is a slow-down that counts."""
+def suspects(found: Sequence[Finding]) -> set[str]:
+    """Return the cells with a slow-down that counts."""
+    return {one.cell for one in found if _is_suspected(one)}
+
+
+def settled(found: Sequence[Finding], cells: Mapping[str, Both], how: Turns) -> tuple[Finding, ...]:
+    """Measure both sides of some cells in turn; return the findings as that leaves them, in their order."""
+    said = _verdicts(cells, how)
+    return tuple(sorted((_judged(one, said.get(one.cell)) for one in found), key=key))
+
+
+def _is_suspected(one: Finding) -> bool:
     return one.section == "latency" and one.grade == "regression"
 
 
-def judged(one: Finding, verdict: Verdict | None) -> Finding:
+def _judged(one: Finding, verdict: Verdict | None) -> Finding:
     """Return a finding as a second measurement leaves it: a note when that refuted it."""
-    if verdict is None or not suspected(one):
+    if verdict is None or not _is_suspected(one):
         return one
     grade: Grade = "note" if verdict.outcome == "refuted" else "regression"
     return replace(one, grade=grade, text=f"{one.text}; {verdict.text}", again=verdict.outcome)
 
 
-def verdicts(cells: Mapping[str, Both], how: Turns) -> dict[str, Verdict]:
-    """Measure both sides of some cells in turn; return what came of each."""
-    here = environment.fingerprint(environment.current()) if cells else ""
-    suspects = {cell: _prepared(both, here, how) for cell, both in cells.items()}
-    _measure(suspects, how)
-    return {cell: _verdict(one, how.limits) for cell, one in suspects.items()}
+def _verdicts(cells: Mapping[str, Both], how: Turns) -> dict[str, Verdict]:
+    here = environment.fingerprint(environment.current())
+    found = {cell: _prepared(both, here, how) for cell, both in cells.items()}
+    _measure(found, how)
+    return {cell: _verdict(one, how.limits) for cell, one in found.items()}
 
 
 def _prepared(both: Both, here: str, how: Turns) -> _Suspect:

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
-from harness.compare import again, findings
+from harness.compare import again
 from harness.compare.pairing import Side
-from harness.compare.turns import Both, Measure, Tell, Turns, judged, suspected, verdicts
+from harness.compare.turns import Both, Measure, Tell, Turns, settled, suspects
 from harness.history.chronicle import Chronicle
 from harness.history.latency import Seen
 from harness.history.level import Standing
@@ -31,13 +31,9 @@ def confirmed(
 
     ``plugins_dir``: where runtimes of the user's own are; ``tell`` is given a line before each turn.
     """
-    slow = {one.cell for one in found.findings if suspected(one)}
-    cells = dict(_both(found, slow))
-    said = verdicts(cells, Turns(found.thresholds.compare, plugins_dir, measure, tell))
-    if not said:
-        return found
-    told = (judged(one, said.get(one.cell)) for one in found.findings)
-    return replace(found, findings=tuple(sorted(told, key=findings.key)))
+    cells = dict(_both(found, suspects(found.findings)))
+    how = Turns(found.thresholds.compare, plugins_dir, measure, tell)
+    return replace(found, findings=settled(found.findings, cells, how)) if cells else found
 
 
 def _both(found: Chronicle, slow: set[str]) -> Iterator[tuple[str, Both]]:
