@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def file_of(record: Record) -> str | None:
 
 
 def draw(records: Iterable[Record], out_dir: Path, tell: Callable[[str], None]) -> list[Path]:
-    """Draw each artifact that its cache still has, once, and return the files; ``tell`` is given a line for each other.
+    """Draw each artifact that its cache still has, once, and return the files.
+
+    ``tell`` is given a line before each, with how long the rest will take, and one for what cannot be drawn.
 
     Raises ``UserError`` without graphviz, or when ``out_dir`` is not writable.
     """
@@ -29,10 +32,11 @@ def draw(records: Iterable[Record], out_dir: Path, tell: Callable[[str], None]) 
 
     render("digraph {}", "svg")  # without the program nothing needs to be read
     made: dict[str, Path] = {}
-    for record in records:
-        name = file_of(record)
-        if name is None or name in made:
-            continue
+    chosen = {name: record for record in records if (name := file_of(record)) is not None}
+    began = time.monotonic()
+    for number, (name, record) in enumerate(chosen.items()):
+        left = (time.monotonic() - began) / number * (len(chosen) - number) if number else 0.0
+        tell(f"[{number}/{len(chosen)}{f' ETA {left:.0f} s' if left >= 1 else ''}] drawing {record.cell.id}")
         artifact = Path(record.artifact or "")
         if not record.artifact or not artifact.exists():
             tell(f"{record.cell.id}: not drawn, its artifact is no longer in the cache")

@@ -54,7 +54,9 @@ def test_an_artifact_is_drawn_once_and_linked_from_its_cells(run: Path, capsys: 
     assert drawing.name == "abababababababab.svg"
     assert "Relu" in drawing.read_text()
     assert f"out/drawings/{drawing.name}\n" in said.out
-    assert sorted(line.partition(": not drawn")[0] for line in said.err.splitlines()) == [
+    lines = said.err.splitlines()
+    assert [line.partition("]")[0] for line in lines if "] drawing " in line] == ["[0/3", "[1/3", "[2/3"]
+    assert sorted(line.partition(": not drawn")[0] for line in lines if ": not drawn" in line) == [
         "mobilenet_v2/dynamic/tflite/xnnpack/t1", "mobilenet_v2/none/tflite/xnnpack/t1",
     ]  # fmt: skip
     assert linked().count(f"drawings/{drawing.name}") == 2
@@ -68,7 +70,7 @@ def test_without_drawings_nothing_is_linked(run: Path) -> None:
 
 def test_some_cells_can_be_chosen(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", str(run), "--out", "out", "--draw", "int8"]) == 0
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "[0/1] drawing mobilenet_v2/int8/tflite/xnnpack/t1\n"
     assert len(list(Path("out/drawings").iterdir())) == 1
     assert cli.main(["report", str(run), "--out", "out", "--draw", "int7"]) == 2
     assert capsys.readouterr().err.startswith("error: --draw int7: no cell has this in its id; such as mobilenet_v2/")
