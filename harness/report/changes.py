@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from harness.records import Cell
 from harness.report import shown
 from harness.report.matrix import Labels
 from harness.report.notes import Notes
-from harness.report.shown import NO_CELL, SYMBOLS, Shown
+from harness.report.shown import NO_CELL, SYMBOLS, Shown, number
 from harness.tables.verdict import Judged
 
 ALL_RUNTIMES = "all"
@@ -109,15 +108,10 @@ def numbers(group: Group, order: Sequence[str], names: Labels, quantities: Seque
     """Yield each quantity that is known under two toolchains or more and is not the same in all of them."""
     for one in quantities:
         known = {name: j for name, j in group.items() if not (one.calm and j.record.status == "noisy")}
-        found = {name: value for name, j in known.items() if (value := _number(j, one.column)) is not None}
+        found = {name: value for name, j in known.items() if (value := number(j.record, one.column)) is not None}
         if len(found) > 1 and one.differ(min(found.values()), max(found.values())):
             texts = [one.form(found[name]) if name in found else NO_CELL for name in order]
             yield _change(group, names, one.title, [Shown(text) for text in texts])
-
-
-def _number(j: Judged, column: str) -> float | None:
-    raw = j.record.values.get(column)
-    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw) else None
 
 
 def _ops(group: Group, order: Sequence[str], names: Labels) -> Iterator[Change]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.records import Record
 from harness.report.matrix import Entry, Labels
-from harness.report.shown import megabytes, milliseconds, percent
+from harness.report.shown import megabytes, milliseconds, number, percent
 
 
 def hover(entry: Entry, names: Labels) -> str:
@@ -16,11 +16,7 @@ def hover(entry: Entry, names: Labels) -> str:
 
 
 def _numbers(record: Record) -> Iterator[str]:
-    def number(column: str) -> float | None:
-        found = record.values.get(column)
-        return found if isinstance(found, int | float) and not isinstance(found, bool) else None
-
-    top1, cosine, ms, size = map(number, ("top1", "cosine", "latency_p50_ms", "size_bytes"))
+    top1, cosine, ms, size = (number(record, name) for name in ("top1", "cosine", "latency_p50_ms", "size_bytes"))
     if top1 is not None:
         yield f"top-1 {percent(top1)} %"
     elif cosine is not None:

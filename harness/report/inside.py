@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
-from harness.records import Record
+from harness.records import Cell, Record
 from harness.report.markdown import escape, numbered, table
 from harness.report.notes import Notes
-from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, milliseconds, some, superscript
+from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, milliseconds, number, some, superscript
 from harness.tables.verdict import Judged
 
 HEAD = (
@@ -38,19 +39,18 @@ def page(judged: Sequence[Judged]) -> str | None:
 
 def _sums(rows: Sequence[Judged]) -> list[str]:
     """Return, for each quantization and format, how many artifacts are integer throughout."""
-    all_of, whole = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-    for key in sorted({(j.record.cell.quant, j.record.cell.export, *_artifact(j.record)) for j in rows}):
-        all_of[key[0], key[1]] += 1
-        whole[key[0], key[1]] += key[-1]
-    lines = [f"- {quant} × {export}: {whole[quant, export]} of {count} artifacts have an int8 share of 0.99 or more "
-             "and no float operator." for (quant, export), count in all_of.items()]  # fmt: skip
+    found: dict[tuple[str, str], dict[Cell, bool]] = defaultdict(dict)
+    for j in rows:
+        cell = j.record.cell
+        artifacts, one = found[cell.quant, cell.export], replace(cell, runtime="", threads=1)
+        artifacts[one] = artifacts.get(one, False) or _is_whole(j.record)  # a runtime may stop before it has the facts
+    lines = [f"- {quant} × {export}: {sum(whole.values())} of {len(whole)} artifacts have an int8 share of 0.99 or "
+             "more and no float operator." for (quant, export), whole in sorted(found.items())]  # fmt: skip
     return ["\n".join(lines)]
 
 
-def _artifact(record: Record) -> tuple[str, str, bool]:
-    share, floats = record.values.get("int8_mac_share"), record.values.get("float_ops")
-    whole = isinstance(share, int | float) and share >= 0.99 and floats == 0
-    return record.cell.model, f"{record.cell.task} {record.cell.toolchain}", whole
+def _is_whole(record: Record) -> bool:
+    return (number(record, "int8_mac_share") or 0) >= 0.99 and number(record, "float_ops") == 0
 
 
 def _row(j: Judged, notes: Notes) -> list[Shown]:
@@ -58,7 +58,7 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
     stopped = j.verdict.verdict == "fails"
     note = notes.number(j.verdict.text) if j.verdict.verdict != "clean" else None
 
-    def number(column: str, digits: int = 0) -> Shown:
+    def shown(column: str, digits: int = 0) -> Shown:
         value = record.values.get(column)
         if isinstance(value, bool):
             return Shown("yes" if value else "no")
@@ -75,13 +75,13 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
         Shown(cell.export),
         Shown(cell.runtime),
         Shown(SYMBOLS[j.verdict.verdict], note),
-        number("int8_mac_share", 4),
-        number("float_ops"),
+        shown("int8_mac_share", 4),
+        shown("float_ops"),
         Shown(_named(record) or NO_CELL),
-        number("per_channel"),
+        shown("per_channel"),
         Shown(str(record.values.get("input_shape", NO_VALUE))),
-        *map(number, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes",
-                      "int8_sums", "converted_max_steps", "images")),
+        *map(shown, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes",
+                     "int8_sums", "converted_max_steps", "images")),
         Shown(milliseconds(p50) if isinstance(p50, int | float) else NO_VALUE),
     ]  # fmt: skip
 

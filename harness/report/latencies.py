@@ -49,8 +49,8 @@ def _published(folder: Path) -> Mapping[str, list[list[float]]]:
 
 
 @lru_cache(maxsize=64)
-def _read(file: Path, changed: int) -> Mapping[str, list[list[float]]]:  # noqa: ARG001
-    """Return a file's content, as far as it is what it should be; read once while it is not ``changed``."""
+def _read(file: Path, _changed: int) -> Mapping[str, list[list[float]]]:
+    """Return a file's content, as far as it is what it should be; read once as long as it is not changed."""
     try:
         plain: Any = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):

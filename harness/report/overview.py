@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.records import Record
 from harness.report.markdown import escape, table
-from harness.report.shown import NO_CELL, NO_VALUE
+from harness.report.shown import NO_CELL, NO_VALUE, number
 from harness.tables.order import cell_key, model_key
 from harness.tables.verdict import Judged
 
@@ -88,10 +88,9 @@ class _Cells:
         """Return the text of a field."""
         if (model, column.quant, column.export, column.runtime) not in self._found:
             return NO_CELL
-        number = self._number(model, column)
-        return NO_VALUE if number is None else column.text(number)
+        found = self._number(model, column)
+        return NO_VALUE if found is None else column.text(found)
 
     def _number(self, model: str, column: Column) -> float | None:
         record = self._found.get((model, column.quant, column.export, column.runtime))
-        value = record.values.get(column.value) if record else None
-        return float(value) if isinstance(value, int | float) else None
+        return number(record, column.value) if record else None

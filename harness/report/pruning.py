@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.records import Cell, Record, Value
+from harness.records import Cell, Record
 from harness.report.markdown import escape, numbered, table
 from harness.report.notes import Notes
-from harness.report.shown import NO_CELL, NO_VALUE, Shown, clip, one_line, superscript
+from harness.report.shown import NO_CELL, NO_VALUE, Shown, clip, number, one_line, superscript
 from harness.tables.verdict import Judged
 
 HEAD = (
@@ -87,7 +87,7 @@ class _Row:
 
     def ratio(self, column: str) -> Shown:
         """Return a value ÷ that of the original."""
-        base = _plain(self._original.values.get(column)) if self._original else None
+        base = number(self._original, column) if self._original else None
         if not base:
             return self._none("the original was not measured in this runtime")
         return self._of(column, lambda value: f"{value / base:.3f}")
@@ -98,14 +98,14 @@ class _Row:
 
     def interval(self) -> Shown:
         """Return the interval of the ratio of latencies over processes."""
-        ends = [_plain(self._record.values.get(f"speedup_vs_float_ci_{side}")) for side in ("high", "low")]
+        ends = [number(self._record, f"speedup_vs_float_ci_{side}") for side in ("high", "low")]
         if not all(ends):
             found = self.latency_ratio()
             return found if found.note else self._none("an interval needs two rounds or more (measure=full)")
         return Shown("–".join(f"{1 / end:.3f}" for end in ends if end))
 
     def _of(self, column: str, form: Callable[[float], str]) -> Shown:
-        value = _plain(self._record.values.get(column))
+        value = number(self._record, column)
         if value is not None:
             return Shown(form(value))
         if self._record.status not in ("ok", "noisy"):
@@ -114,7 +114,3 @@ class _Row:
 
     def _none(self, why: str) -> Shown:
         return Shown(NO_VALUE, self._notes.number(clip(one_line(why))))
-
-
-def _plain(value: Value) -> float | None:
-    return float(value) if isinstance(value, int | float) else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.records import Record
 from harness.report.markdown import escape, numbered, table
 from harness.report.notes import Notes
-from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, megabytes, milliseconds, superscript, times
+from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, megabytes, milliseconds, number, superscript, times
 from harness.tables.verdict import Judged
 
 HEAD = (
@@ -56,41 +56,36 @@ def _row(j: Judged, judged: Sequence[Judged], notes: Notes) -> list[Shown]:
     before = _whole(record, judged)
     note = None if j.verdict.verdict == "clean" else notes.number(j.verdict.text)
 
-    def number(column: str, digits: int, factor: float = 1.0, of: Record | None = record) -> Shown:
-        value = _plain(of, column)
+    def shown(column: str, digits: int, factor: float = 1.0, of: Record | None = record) -> Shown:
+        value = None if of is None else number(of, column)
         absent = NO_CELL if of is None else NO_VALUE
         return Shown(absent if value is None else f"{value * factor:.{digits}f}")
 
-    p50, size, speed = (_plain(record, name) for name in ("latency_p50_ms", "size_bytes", "speedup_vs_float"))
+    p50, size, speed = (number(record, name) for name in ("latency_p50_ms", "size_bytes", "speedup_vs_float"))
     return [
         Shown(cell.model),
         Shown(cell.quant),
         Shown(cell.runtime),
         Shown(SYMBOLS[j.verdict.verdict], note),
         Shown(str(len(_denied(record)))),
-        number("deny_trials", 0),
-        number("int8_mac_share", 3),
-        number("top1", 1, 100),
-        number("top1", 1, 100, before),
-        number("cosine", 3),
-        number("cosine", 3, 1, before),
-        number("sqnr_db", 1),
-        number("sqnr_db", 1, 1, before),
+        shown("deny_trials", 0),
+        shown("int8_mac_share", 3),
+        shown("top1", 1, 100),
+        shown("top1", 1, 100, before),
+        shown("cosine", 3),
+        shown("cosine", 3, 1, before),
+        shown("sqnr_db", 1),
+        shown("sqnr_db", 1, 1, before),
         Shown(NO_VALUE if p50 is None else milliseconds(p50)),
-        _ratio(p50, _plain(before, "latency_p50_ms")),
+        _ratio(p50, number(before, "latency_p50_ms") if before else None),
         Shown(NO_VALUE if not speed else times(1 / speed)),
         Shown(NO_VALUE if size is None else megabytes(size)),
-        _ratio(size, _plain(before, "size_bytes")),
+        _ratio(size, number(before, "size_bytes") if before else None),
     ]
 
 
 def _ratio(own: float | None, other: float | None) -> Shown:
     return Shown(NO_CELL if not own or not other else times(own / other))
-
-
-def _plain(record: Record | None, column: str) -> float | None:
-    value = None if record is None else record.values.get(column)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _whole(record: Record, judged: Sequence[Judged]) -> Record | None:

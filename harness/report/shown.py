@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.records import Value
+from harness.records import Record, Value
 from harness.tables.verdict import Bounds
 
 SYMBOLS = {"clean": "✓", "degraded": "~", "fails": "✗", "n/a": "–"}
@@ -86,6 +86,12 @@ _FORMATS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("_ms", milliseconds),
     ("_s", lambda value: f"{value:.2f}"),
 )
+
+
+def number(record: Record, column: str) -> float | None:
+    """Return a value of a record that is a number, else None."""
+    raw = record.values.get(column)
+    return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw) else None
 
 
 def value(column: str, raw: Value) -> str:

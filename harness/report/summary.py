@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ def summary(judged: Sequence[Judged], names: Labels, notes: Notes) -> Summary:
 
 
 def _images(judged: Sequence[Judged]) -> str:
-    counts = sorted({int(n) for j in judged if (n := _number(j, "images")) is not None})
+    counts = sorted({int(n) for j in judged if (n := shown.number(j.record, "images")) is not None})
     return "the task's" if not counts else f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
 
 
@@ -113,15 +112,8 @@ def _label(cell: Cell, names: Labels) -> str:
     return names.model(cell) + (f" · {cell.threads} threads" if names.threads else "")
 
 
-def _number(j: Judged, column: str) -> float | None:
-    raw = j.record.values.get(column)
-    if isinstance(raw, bool) or not isinstance(raw, int | float):
-        return None
-    return None if math.isnan(raw) else raw
-
-
 def _size(j: Judged) -> float | None:
-    return _number(j, "size_bytes")
+    return shown.number(j.record, "size_bytes")
 
 
 class _Row:
@@ -156,7 +148,7 @@ class _Row:
         j = self._by_runtime.get(runtime)
         if j is None:
             return Shown(NO_CELL, title="not part of the run")
-        value = _number(j, "latency_p50_ms")
+        value = shown.number(j.record, "latency_p50_ms")
         if value is None:
             return self._absent(j, "latency_p50_ms")
         note = None
@@ -171,7 +163,7 @@ class _Row:
             return Shown(NO_CELL, title="not part of the run")
         if stopped := [j for j in pair if j and j.record.status not in ("ok", "noisy")]:
             return self._absent(stopped[0], "speedup_vs_cpu")
-        cpu, xnnpack = (j and _number(j, "latency_p50_ms") for j in pair)
+        cpu, xnnpack = (j and shown.number(j.record, "latency_p50_ms") for j in pair)
         if not cpu or not xnnpack:
             return self._none("the speed-up needs the p50 of both cpu and xnnpack")
         if len({j.record.fingerprint for j in pair if j}) > 1:
@@ -187,7 +179,7 @@ class _Row:
         return next(found, None) or self._absent(order[0], "speedup_vs_float")
 
     def _span(self, column: str, form: Callable[[float], str]) -> Shown:
-        numbers = sorted(n for j in self.judged if (n := _number(j, column)) is not None)
+        numbers = sorted(n for j in self.judged if (n := shown.number(j.record, column)) is not None)
         if not numbers:
             best = min(self.judged, key=lambda j: column not in j.record.missing)
             return self._absent(best, column)
@@ -207,11 +199,11 @@ class _Row:
 
 def _paired(j: Judged, column: str) -> Shown | None:
     """Return a paired ratio with its interval as the title, or None when the cell has none."""
-    ratio = _number(j, column)
+    ratio = shown.number(j.record, column)
     if ratio is None:
         return None
     title = f"in {j.record.cell.runtime}"
-    low, high = (_number(j, f"{column}_ci_{side}") for side in ("low", "high"))
+    low, high = (shown.number(j.record, f"{column}_ci_{side}") for side in ("low", "high"))
     if low is not None and high is not None:
         title += f", 95 % interval {shown.times(low)}–{shown.times(high)}"
     return Shown(shown.times(ratio), title=title)
@@ -219,7 +211,7 @@ def _paired(j: Judged, column: str) -> Shown | None:
 
 def _accuracy_title(j: Judged) -> str:
     """Return the interval of a top-1 and what it was measured on, for the title of its field."""
-    images, low, high = (_number(j, name) for name in ("images", "top1_ci_low", "top1_ci_high"))
+    images, low, high = (shown.number(j.record, name) for name in ("images", "top1_ci_low", "top1_ci_high"))
     parts = [] if images is None else [f"{images:.0f} images"]
     if low is not None and high is not None:
         parts.append(f"95 % interval {shown.percent(low)}–{shown.percent(high)} %")
@@ -230,11 +222,11 @@ def _latency_title(j: Judged) -> str:
     """Return what else is known of a latency, for the title of its field."""
     parts = []
     for column, name in (("latency_min_ms", "min"), ("latency_p90_ms", "p90")):
-        number = _number(j, column)
+        number = shown.number(j.record, column)
         parts += [] if number is None else [f"{name} {shown.milliseconds(number)} ms"]
-    low, high = (_number(j, f"latency_ci_{side}_ms") for side in ("low", "high"))
+    low, high = (shown.number(j.record, f"latency_ci_{side}_ms") for side in ("low", "high"))
     if low is not None and high is not None:
         parts.append(f"95 % interval {shown.milliseconds(low)}–{shown.milliseconds(high)} ms")
-    share = _number(j, "clean_fraction")
+    share = shown.number(j.record, "clean_fraction")
     parts += [] if share is None else [f"{100 * share:.0f} % of runs undisturbed"]
     return ", ".join(parts)

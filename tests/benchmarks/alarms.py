@@ -192,14 +192,14 @@ def gate(one: Scenario, effort: Effort, seed: int = 2) -> Gate:
         before = [one.noise(random, one.processes) for _ in range(int(random.integers(10, 61)))]
         after = [one.noise(random, one.processes) + np.log(1.1) for _ in range(SOON)]
         for name in found:
-            found[name] += any(_passed(before, after, one, second, history=name == "both"))
+            found[name] += any(_stopped(before, after, one, second, history=name == "both"))
         quiet = [one.noise(random, one.processes) for _ in range(SOON)]
-        false += sum(_passed(before, quiet, one, second, history=True, step=1.0))
+        false += sum(_stopped(before, quiet, one, second, history=True, step=1.0))
         nights += SOON
     return Gate(found["compare"] / effort.steps, found["both"] / effort.steps, 1000 * false / nights)
 
 
-def _passed(
+def _stopped(
     before: Sequence[NDArray[np.float64]],
     after: Sequence[NDArray[np.float64]],
     one: Scenario,

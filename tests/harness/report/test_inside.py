@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.records import Record
 from harness.report import inside
 from harness.tables.verdict import judge_all
 from tests.harness.report.conftest import Runs, plain
 
 
-def table(*records: object) -> tuple[str, list[dict[str, str]]]:
-    page = inside.page(judge_all(records))  # type: ignore[arg-type]
+def table(*records: Record) -> tuple[str, list[dict[str, str]]]:
+    page = inside.page(judge_all(records))
     assert page is not None
     head, _, *rows = ([field.strip() for field in line.strip("|").split(" | ")] for line in page.splitlines()
                       if line.startswith("| "))  # fmt: skip
