@@ -104,5 +104,10 @@ def _form(graph: Any, path: Path, scheme: str) -> dict[str, Value]:
     before, after = weights_bytes(graph), weights_bytes(onnx.read(path))
     small = ("int8", "uint8", "float16")
     kept = sum(after.get(dtype, 0) for dtype in small) >= 0.5 * sum(before.get(dtype, 0) for dtype in small)
-    form = "the integers of the TFLite file, QDQ" if kept else "float32: conversion unpacks what was quantized"
+    integers = (
+        "the integers of the TFLite file, QDQ"
+        if scheme != "dynamic"
+        else "the int8 weights of the TFLite file, computed in float32"
+    )
+    form = integers if kept else "float32: conversion unpacks what was quantized"
     return {"form": form, "quantization_kept": kept}

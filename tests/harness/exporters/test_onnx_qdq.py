@@ -112,6 +112,7 @@ def test_dynamic_keeps_int8_weights_in_the_file_and_computes_in_float(lab: Any, 
     """Kernels of 1,024 weights and more are int8 in both; LiteRT multiplies them by int8 activations, ONNX does not."""
     path, made = converted(lab, tmp_path / "out", "dynamic")
     assert made.values["quantization_kept"] is True
+    assert made.values["form"] == "the int8 weights of the TFLite file, computed in float32"
     coverage = onnxruntime.open_session(path, onnxruntime.Options(), 1).coverage()
     assert (coverage["integer_convs"], coverage["float_convs"]) == (0, 3)
     left, right = both(lab, "dynamic", path)
