@@ -11,7 +11,7 @@ import pytest
 from zoo import architectures, keras_file
 
 
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "EfficientNetB0"])
+@pytest.mark.parametrize("name", ["MobileNetV3Small", pytest.param("EfficientNetB0", marks=pytest.mark.slow)])
 def test_it_is_the_model_that_keras_reads(name: str, tmp_path: Path) -> None:
     import tensorflow as tf
 

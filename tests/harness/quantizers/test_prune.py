@@ -79,6 +79,7 @@ def test_the_policy_for_sparse_inference_says_why_it_refuses(source: Source, tmp
     assert error.value.reason == "policy_refuses"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_net_as_sparse_inference_wants_it_goes_all_the_way(source: Source, tmp_path: Path) -> None:
     """The working path of the policy: kernels of 1×1 get their zeros, and no others, in the artifact as well."""

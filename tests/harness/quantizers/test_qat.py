@@ -38,7 +38,10 @@ def accuracy(found: Any, source: Source) -> float:
     return float((found.argmax(1) == np.load(source.dataset / "eval_labels.npy")).mean())
 
 
-@pytest.mark.parametrize(("io", "scheme"), [("float", "int8"), ("int8", "int8_only"), ("uint8", "uint8_only")])
+@pytest.mark.parametrize(
+    ("io", "scheme"),
+    [("float", "int8"), ("int8", "int8_only"), pytest.param("uint8", "uint8_only", marks=pytest.mark.slow)],
+)
 def test_what_is_trained_is_what_runs_and_nothing_is_float(
     source: Source, tmp_path: Path, io: Any, scheme: str
 ) -> None:
