@@ -18,6 +18,12 @@ settings.register_profile("harness", deadline=None, derandomize=True)
 settings.load_profile("harness")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is set up once for many tests waits for no run that measures on this machine either."""
+    os.environ["HARNESS_LOCK_DIR"] = str(tmp_path_factory.mktemp("locks"))
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's cache, or waits for a run that measures on this machine."""
