@@ -18,7 +18,7 @@ SLACK = 0.02
 """A ratio holds within this share of what was measured, or of the ends of its interval."""
 EXPLAINED = """\
 Ratios to the original. A claimed one holds when it lies in the 95 % interval of the measured one, give or take 2 %;
-where 1, no change at all, lies in it as well, the measurement does not decide. The claimed times ({times} s) are of
+where 1, no change at all, lies so near as well, the measurement does not decide. The claimed times ({times} s) are of
 another machine: they are not compared."""
 Cells = dict[Cell, Judged]
 Ratio = tuple[float, float, float]
@@ -46,12 +46,12 @@ def _lines(row: Variant, cells: Cells) -> Iterator[list[str]]:
     for j in found:
         cell = j.record.cell
         where = f"latency, {cell.runtime}, {cell.threads} thread{'s' if cell.threads > 1 else ''}, {cell.task}"
-        yield _line(row.named, where, row.latency_ratio, _latency(j.record), j, row.latency_cause)
+        yield _line(row.named, where, row.latency_ratio, latency(j.record), j, row.latency_cause)
     for task in dict.fromkeys(j.record.cell.task for j in found):
         first = next(j for j in found if j.record.cell.task == task)
         original = cells.get(replace(first.record.cell, quant="none"))
         for column, what in (("size_bytes", "size, file"), ("gzip_bytes", "size, gzip")):
-            ratio = _size(first.record, original.record if original else None, column)
+            ratio = size(first.record, original.record if original else None, column)
             yield _line(row.named, f"{what}, {task}", row.size_ratio, ratio, first, row.size_cause)
 
 
@@ -61,19 +61,21 @@ def _line(named: str, what: str, claimed: float, found: Ratio | None, j: Judged,
         why = j.verdict.text if stopped else "the original was not measured in the same run"
         return [escape(named), escape(what), f"{claimed:g}", "n/a", "not measured", escape(clip(one_line(why)))]
     value, low, high = found
-    holds = _holds(claimed, low, high)
+    found_again = holds(claimed, low, high)
     span = "" if low == high else f" ({low:.3f}–{high:.3f})"
-    return [escape(named), escape(what), f"{claimed:g}", f"{value:.3f}{span}", holds,
-            escape(cause) if holds == "no" else "–"]  # fmt: skip
+    return [escape(named), escape(what), f"{claimed:g}", f"{value:.3f}{span}", found_again,
+            escape(cause) if found_again == "no" else "–"]  # fmt: skip
 
 
-def _holds(claimed: float, low: float, high: float) -> str:
+def holds(claimed: float, low: float, high: float) -> str:
+    """Return ``yes``, ``no`` or ``undecided`` for a claimed ratio and the interval of the measured one."""
     if not low * (1 - SLACK) <= claimed <= high * (1 + SLACK):
         return "no"
-    return "undecided" if low <= 1 <= high and not math.isclose(claimed, 1) else "yes"
+    unchanged = low * (1 - SLACK) <= 1 <= high * (1 + SLACK)
+    return "undecided" if unchanged and not math.isclose(claimed, 1) else "yes"
 
 
-def _latency(record: Record) -> Ratio | None:
+def latency(record: Record) -> Ratio | None:
     """Return time ÷ time of the original from pairs of runs; the interval is the value where there is none."""
     speed_up = _number(record, "speedup_vs_float")
     if speed_up is None:
@@ -83,7 +85,8 @@ def _latency(record: Record) -> Ratio | None:
     return 1 / speed_up, low, high
 
 
-def _size(record: Record, original: Record | None, column: str) -> Ratio | None:
+def size(record: Record, original: Record | None, column: str) -> Ratio | None:
+    """Return size ÷ that of the original, three times: nothing about it is uncertain."""
     own, base = _number(record, column), _number(original, column) if original else None
     return (own / base,) * 3 if own and base else None
 

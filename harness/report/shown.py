@@ -112,4 +112,5 @@ def bounds_text(bounds: Bounds) -> str:
     """Return the bounds of a scheme on one line."""
     low = (f"{name} ≥ {bound:g}" for name, bound in bounds.min.items())
     high = (f"{name} ≤ {bound:g}" for name, bound in bounds.max.items())
-    return ", ".join([*low, *high]) or "measured"
+    blind = (f"without labels {name} ≥ {bound:g}" for name, bound in bounds.min_unlabelled.items())
+    return ", ".join([*low, *high, *blind]) or "measured"

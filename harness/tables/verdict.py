@@ -18,6 +18,10 @@ RANK: tuple[VerdictName, ...] = ("n/a", "clean", "degraded", "fails")
 """From nothing to say to worst."""
 FLOAT, FLOAT_STORAGE = "none", "float32"
 """The scheme of a float model, and how it is stored unless an exporter says otherwise."""
+CONV_SHARE = "integer_conv_share"
+"""Judged like a column: of the convolutions that ONNX Runtime runs, those that it made integer kernels of."""
+INT8_SHARES = ("int8_mac_share", CONV_SHARE)
+UNLABELLED = " (without labels nothing says that another function than the float model's still serves)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Bounds:
 
     min: dict[str, float] = field(default_factory=dict)
     max: dict[str, float] = field(default_factory=dict)
+    min_unlabelled: dict[str, float] = field(default_factory=dict)
+    """More of ``min`` where there are no labels, for what only accuracy could excuse."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +177,15 @@ def _measured(record: Record, limits: Thresholds) -> Verdict:
         if record.values.get(metric) is None:
             reason = record.missing.get(metric, "no reason recorded")
             return Verdict("degraded", metric, f"{metric} was not measured: {reason}")
-    for metric, asked in bounds.min.items():
-        selective = metric == "int8_mac_share" and _is_selective(record)
+    labels = "top1" in record.values
+    lower = bounds.min if labels else bounds.min | bounds.min_unlabelled
+    for metric, asked in lower.items():
+        selective = metric in INT8_SHARES and _is_selective(record)
         bound = min(asked, limits.selective_int8_mac_share) if selective else asked
-        value = None if metric in limits.labelled and "top1" not in record.values else _judged_value(record, metric)
+        value = None if metric in limits.labelled and not labels else _judged_value(record, metric)
         if value is not None and not value >= bound:
-            return Verdict("degraded", metric, f"{metric} {value:.4g} is below {bound:g}{_left(record)}")
+            why = UNLABELLED if metric in bounds.min_unlabelled and not labels else _left(record, metric)
+            return Verdict("degraded", metric, f"{metric} {value:.4g} is below {bound:g}{why}")
     for metric, bound in bounds.max.items():
         value = _judged_value(record, metric)
         if value is not None and not value <= bound and (text := _above(record, limits, metric, value, bound)):
@@ -190,8 +199,10 @@ def _is_selective(record: Record) -> bool:
     return bool(options.get("deny_ops") or options.get("deny_layers") or options.get("deny") == "auto")
 
 
-def _left(record: Record) -> str:
-    """Return what of a selective artifact is not int8; empty for all others."""
+def _left(record: Record, metric: str = "") -> str:
+    """Return what of a selective artifact, or of ONNX Runtime's graph, is not int8; empty for all others."""
+    if metric == CONV_SHARE and (convs := _convs(record)):
+        return f" (ONNX Runtime computes {convs[1]} of {sum(convs)} convolutions in float)"
     count, share = record.values.get("denied_layers"), record.values.get("int8_mac_share")
     if not _is_selective(record) or not isinstance(share, int | float):
         return ""
@@ -201,10 +212,23 @@ def _left(record: Record) -> str:
 
 def _judged_value(record: Record, metric: str) -> float | None:
     """Return a value to hold against its bound; None when there is none or the cell does not claim it."""
-    value = record.values.get(metric)
+    value = _conv_share(record) if metric == CONV_SHARE else record.values.get(metric)
     if not isinstance(value, int | float) or (metric == "float_ops" and _is_selective(record)):
         return None
     return float(value)
+
+
+def _conv_share(record: Record) -> float | None:
+    convs = _convs(record)
+    return convs[0] / sum(convs) if convs else None
+
+
+def _convs(record: Record) -> tuple[int, int] | None:
+    """Return how many convolutions ONNX Runtime runs as integer and as float kernels; None where it runs none."""
+    integer, others = (record.values.get(f"{kind}_convs") for kind in ("integer", "float"))
+    if not isinstance(integer, int) or not isinstance(others, int) or not integer + others:
+        return None
+    return integer, others
 
 
 def _above(record: Record, limits: Thresholds, metric: str, value: float, bound: float) -> str:

@@ -243,6 +243,27 @@ def test_weights_in_fewer_bits_are_judged_as_what_they_are(quant: str, storage: 
     assert tables.judge(stored).text.startswith(text)
 
 
+@pytest.mark.parametrize("scheme", ["prune", "prune_int8", "prune_qat", "prune_xnnpack"])
+def test_without_labels_a_pruned_model_has_nothing_but_the_float_model_to_show(scheme: str) -> None:
+    destroyed = made(scheme, cosine=0.002, sqnr_db=-6.0, agreement=0.0)
+    assert "top1" in destroyed.values
+    assert tables.judge(destroyed).verdict == "clean"
+    blind = replace(destroyed, values={name: v for name, v in destroyed.values.items() if not name.startswith("top1")})
+    told = "cosine 0.002 is below 0.97 (without labels nothing says that another function than the float model's "
+    assert tables.judge(blind) == tables.Verdict("degraded", "cosine", f"{told}still serves)")
+
+
+@pytest.mark.parametrize("scheme", ["int8", "qat", "qat_stock", "ort_static", "prune_qat"])
+def test_integers_of_a_file_that_run_in_float_are_told(scheme: str) -> None:
+    """QAT of a graph without ranges between batch norm and activation: int8 in the file, float in ONNX Runtime."""
+    verdict = tables.judge(made(scheme, int8_mac_share=1.0, float_ops=0, integer_convs=1, float_convs=27))
+    told = "integer_conv_share 0.03571 is below 0.95 (ONNX Runtime computes 27 of 28 convolutions in float)"
+    assert verdict == tables.Verdict("degraded", "integer_conv_share", told)
+    for integer, others in ((181, 1), (0, 0)):
+        record = made(scheme, int8_mac_share=1.0, float_ops=0, integer_convs=integer, float_convs=others)
+        assert tables.judge(record).verdict == "clean"
+
+
 def test_a_selective_artifact_may_keep_the_float_ops_it_was_told_to_keep() -> None:
     record = made(float_ops=2, int8_mac_share=0.8)
     chosen = replace(record, options={"quant": {"scheme": "int8", "deny_ops": ["SOFTMAX"]}})

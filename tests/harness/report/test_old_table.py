@@ -123,6 +123,9 @@ def test_without_pruned_cells_the_command_is_named() -> None:
     assert "    python -m harness model=resnet50 'quant=[none,prune,prune_int8]' task=photos" in text
 
 
-@pytest.mark.parametrize(("low", "high", "told"), [(0.94, 0.97, "yes"), (0.99, 1.0, "no"), (0.94, 1.01, "undecided")])
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(0.94, 0.97, "yes"), (0.99, 1.0, "no"), (0.94, 1.01, "undecided"), (0.959, 0.9997, "undecided")],
+)
 def test_a_claim_of_0959(low: float, high: float, told: str) -> None:
-    assert old_pruning._holds(0.959, low, high) == told
+    assert old_pruning.holds(0.959, low, high) == told
