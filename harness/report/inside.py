@@ -14,14 +14,17 @@ from harness.tables.verdict import Judged
 
 HEAD = (
     "model", "quant", "export", "runtime", "", "int8 share", "float ops", "which", "scale per channel", "input",
-    "partitions", "outside", "integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite", "images",
-    "p50 ms",
+    "partitions", "outside", "integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite",
+    "trained says the same", "best epoch", "peak GB", "images", "p50 ms",
 )  # fmt: skip
 EXPLAINED = """\
 *int8 share*: of the multiply-adds, read from the file. *float ops*: operators that compute in float, *which* of them.
 *partitions*, *outside*: parts of the graph that XNNPACK took, operators that it left. *integer convs* to *int8 sums*:
 of the graph that ONNX Runtime made of the file; *int8 sums* are exact, or may saturate on processors without VNNI.
-*steps from TFLite*: the largest difference of an output of `onnx_qdq` from LiteRT's, in steps of the output."""
+*steps from TFLite*: the largest difference of an output of `onnx_qdq` from LiteRT's, in steps of the output. *trained
+says the same*: percent of the images on which the model as trained in Keras has the same top class (of random weights a
+coin's throw). *best epoch*: of training; 0 is the calibrated model, untrained. *peak GB* (10⁹ bytes): memory of the
+process that quantized. *images*: as many as the runtime answered within `measure.evaluate_cap_s`."""
 FLOAT = "none"
 
 
@@ -39,14 +42,26 @@ def page(judged: Sequence[Judged]) -> str | None:
 
 def _sums(rows: Sequence[Judged]) -> list[str]:
     """Return, for each quantization and format, how many artifacts are integer throughout."""
-    found: dict[tuple[str, str], dict[Cell, bool]] = defaultdict(dict)
+    found: dict[tuple[str, str], dict[Cell, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for j in rows:
         cell = j.record.cell
-        artifacts, one = found[cell.quant, cell.export], replace(cell, runtime="", threads=1)
-        artifacts[one] = artifacts.get(one, False) or _is_whole(j.record)  # a runtime may stop before it has the facts
-    lines = [f"- {quant} × {export}: {sum(whole.values())} of {len(whole)} artifacts have an int8 share of 0.99 or "
-             "more and no float operator." for (quant, export), whole in sorted(found.items())]  # fmt: skip
-    return ["\n".join(lines)]
+        found[cell.quant, cell.export][replace(cell, runtime="", threads=1)].append(j.record)
+    return ["\n".join(_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items()))]
+
+
+def _sum(quant: str, export: str, tried: Sequence[Sequence[Record]]) -> str:
+    """Return the line of one quantization in one format; of an artifact several runtimes may have a record."""
+    made = [records for records in tried if any("float_ops" in one.values for one in records)]
+    whole = sum(any(map(_is_whole, records)) for records in made)
+    told = [f"{whole} of {len(made)} artifacts have an int8 share of 0.99 or more and no float operator"]
+    run = [records[0] for records in made if number(records[0], "integer_convs") is not None]
+    if run:
+        told.append(
+            f"ONNX Runtime runs all convolutions of {sum(number(one, 'float_convs') == 0 for one in run)} in int8"
+        )
+    if len(made) < len(tried):
+        told.append(f"{len(tried) - len(made)} stopped before there was one")
+    return f"- {quant} × {export}: {'; '.join(told)}."
 
 
 def _is_whole(record: Record) -> bool:
@@ -68,6 +83,10 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
             return Shown(value)
         return Shown(NO_VALUE if stopped else NO_CELL)
 
+    def scaled(column: str, factor: float, digits: int) -> Shown:
+        value = number(record, column)
+        return Shown(NO_CELL if value is None else f"{value * factor:.{digits}f}")
+
     p50 = record.values.get("latency_p50_ms")
     return [
         Shown(cell.model),
@@ -81,7 +100,11 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
         shown("per_channel"),
         Shown(str(record.values.get("input_shape", NO_VALUE))),
         *map(shown, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes",
-                     "int8_sums", "converted_max_steps", "images")),
+                     "int8_sums", "converted_max_steps")),
+        scaled("trained_agreement", 100, 1),
+        scaled("tuning_best_epoch", 1, 0),
+        scaled("peak_rss_quantize_bytes", 1e-9, 1),
+        shown("images"),
         Shown(milliseconds(p50) if isinstance(p50, int | float) else NO_VALUE),
     ]  # fmt: skip
 

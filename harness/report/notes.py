@@ -11,6 +11,7 @@ _NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _VARIES = re.compile(
     rf"(?<=\w ){_NUMBER}(?= is (?:below|above) )"  # a measured value; its bound stays
     rf"|(?<=p = ){_NUMBER}"
+    r"|(?<= takes no )[\w-]+(?=: )|(?<=: Layer )\w+(?=:<)"  # a model and a layer, as tfmot names them
     r"|[^\s'\"(),]*/[^\s'\"(),:]*"  # an operator, as converters name them
 )
 
@@ -19,6 +20,8 @@ _VARIES = re.compile(
 class Notes:
     """Texts beneath tables, each with one number however often it is used."""
 
+    size: int = 240
+    """Characters of a text."""
     _found: dict[tuple[str, ...], list[list[str]]] = field(default_factory=dict)
     """What stays the same → for each place that varies, what stood there."""
 
@@ -37,7 +40,7 @@ class Notes:
     def texts(self) -> list[str]:
         """What the notes say, in order: figures as their range, of several names the first."""
         return [
-            clip("".join(part for pair in zip(key, [*map(_span, places), ""], strict=True) for part in pair))
+            clip("".join(part for pair in zip(key, [*map(_span, places), ""], strict=True) for part in pair), self.size)
             for key, places in self._found.items()
         ]
 

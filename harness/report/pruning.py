@@ -24,7 +24,7 @@ Latency is the median of clean runs. *÷*: divided by the original's; of latency
 below 1 is faster. *claimed*: by the table typed by hand, and whether it holds: within 2 % of what was measured, and
 undecided where 1 is as near (`old-table.md` has the likely causes). *zeros*: share of exact zeros, asked for and
 trained in the kernels that are pruned, found in those of all convolutions and dense layers of the file; *of each
-kernel* the least and the most. *p*: McNemar's exact test on the same images. *cosine*: to the outputs of the original."""
+kernel* the least and the most. *p*: McNemar's exact test on the same images. *cosine*: to the original's outputs."""
 FLOAT = "none"
 Cells = dict[Cell, Record]
 

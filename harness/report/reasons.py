@@ -1,6 +1,7 @@
-"""Numbered notes beneath a table: a cell, why it is as it is, and the command that shows it.
+"""Numbered notes beneath a table: why cells are as they are, and for each the command that shows it.
 
-What stops a quantization stops all its exports: one note, with the first of them.
+One quantization and the same words, whatever the figures and names: one note, with a command for each model (what stops
+a quantization stops all its exports). Where a cell's words are not those of the note, they stand above its command.
 """
 
 from __future__ import annotations
@@ -8,32 +9,49 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.report.markdown import escape
+from harness.report.notes import Notes
 from harness.report.shown import clip, one_line, superscript
 from harness.report.support import Way
 
 NO_COMMAND = "no command recorded"
+SIZE = 400
+"""Characters of a reason."""
 
 
 @dataclass(slots=True)
 class Reasons:
     """Notes, each with one number however often it is used."""
 
-    _found: dict[tuple[str, ...], tuple[str, str, str]] = field(default_factory=dict)
-    """What notes are equal by → cell, why, command."""
+    _notes: Notes = field(default_factory=lambda: Notes(SIZE))
+    _cells: dict[int, dict[tuple[str, ...], tuple[str, str, str]]] = field(default_factory=dict)
+    """Note → what its cells are equal by → cell, why, command."""
 
     def mark(self, way: Way) -> str:
         """Return the superscript of the note on a way."""
         record, cell = way.cell.record, way.cell.record.cell
+        number = self._notes.number(f"{cell.quant}: {way.why}")
         key = (cell.model, cell.quant, cell.task, cell.toolchain, way.why)
-        note = (f"{cell.id} ({cell.task})", clip(way.why), one_line(record.reproduce) or NO_COMMAND)
-        self._found.setdefault(key, note)
-        return superscript(list(self._found).index(key) + 1)
+        note = (f"{cell.id} ({cell.task})", clip(one_line(way.why), SIZE), one_line(record.reproduce) or NO_COMMAND)
+        self._cells.setdefault(number, {}).setdefault(key, note)
+        return superscript(number)
 
     def markdown(self) -> list[str]:
         """Return the notes as one block, nothing when there is none."""
-        notes = []
-        for number, (cell, why, command) in enumerate(self._found.values(), 1):
-            head = f"{number}. "
-            # four spaces more than the text make a code block that nothing inside can end
-            notes.append(f"{head}**{escape(cell)}**: {escape(why)}\n\n{' ' * (len(head) + 4)}{command}")
-        return ["\n\n".join(notes)] if notes else []
+        blocks = [_block(number, text, list(self._cells[number].values()))
+                  for number, text in enumerate(self._notes.texts, 1)]  # fmt: skip
+        return ["\n\n".join(blocks)] if blocks else []
+
+
+def _block(number: int, text: str, cells: list[tuple[str, str, str]]) -> str:
+    """Return a note; of several cells each is named beside its command."""
+    head = f"{number}. "
+    if len(cells) == 1:
+        ((cell, why, command),) = cells
+        told, lines = f"**{escape(cell)}**: {escape(why)}", [command]
+    else:
+        told = escape(text)
+        lines = [line for cell, why, command in cells
+                 for line in (f"# {cell}" + ("" if text.endswith(f": {why}") else f": {why}"), command)]  # fmt: skip
+    # four spaces more than the text make a code block that nothing inside can end
+    indent = " " * (len(head) + 4)
+    return "\n".join([f"{head}{told}", "", *(f"{indent}{line}" for line in lines)])

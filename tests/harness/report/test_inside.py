@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.records import Record
+from harness.records import Record, Value
 from harness.report import inside
 from harness.tables.verdict import judge_all
-from tests.harness.report.conftest import Runs, plain
+from tests.harness.report.conftest import Runs, plain, stopped
 
 
 def table(*records: Record) -> tuple[str, list[dict[str, str]]]:
@@ -44,6 +44,32 @@ def test_kernels_of_onnx_runtime_have_their_columns() -> None:
     _, (row,) = table(made)
     names = ("integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite", "partitions")
     assert [row[name] for name in names] == ["51", "1", "2", "exact", "1", "–"]
+
+
+def test_how_many_run_as_integers_and_how_many_never_were() -> None:
+    def qdq(model: str, float_convs: int) -> Record:
+        return plain(model, export="onnx_qdq", runtime="onnxruntime", integer_convs=51, float_convs=float_convs)
+
+    absent: dict[str, Value] = {"float_ops": None, "int8_mac_share": None, "integer_convs": None}
+    page, _ = table(
+        qdq("resnet50", 0),
+        qdq("resnet101", 33),
+        stopped(plain("a", export="onnx_qdq", **absent), "failed", "quantize", "tfmot_refuses", "no"),
+    )
+    assert (
+        "- int8 × onnx_qdq: 2 of 2 artifacts have an int8 share of 0.99 or more and no float operator; "
+        "ONNX Runtime runs all convolutions of 1 in int8; 1 stopped before there was one."
+    ) in page
+
+
+def test_what_training_came_to_and_took() -> None:
+    facts: dict[str, Value] = {
+        "trained_agreement": 0.9958, "tuning_best_epoch": 0, "peak_rss_quantize_bytes": 21_000_000_000,
+    }  # fmt: skip
+    _, rows = table(plain(**facts), plain(model="resnet50"))
+    names = ("trained says the same", "best epoch", "peak GB")
+    told = {row["model"]: [row[name] for name in names] for row in rows}
+    assert told == {"mobilenet_v2": ["99.6", "0", "21.0"], "resnet50": ["–", "–", "–"]}
 
 
 def test_a_cell_that_stopped_has_its_reason_and_no_empty_field(runs: Runs) -> None:

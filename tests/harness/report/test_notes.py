@@ -45,6 +45,13 @@ def test_of_several_operators_the_first_is_named() -> None:
     assert texts == [error.format("a/Bias and 1 more")]
 
 
+def test_models_and_layers_that_tfmot_names_are_no_reason_of_their_own() -> None:
+    refusal = "quantize: tfmot_refuses – tfmot's quantize_model takes no {}: RuntimeError: Layer {}:<class 'a'> is not"
+    numbers, texts = told(refusal.format("densenet121", "bn1"), refusal.format("efficientnetv2-b0", "rescaling"))
+    assert numbers == [1, 1]
+    assert texts == [refusal.format("densenet121 and 1 more", "bn1 and 1 more")]
+
+
 def test_other_words_are_other_reasons() -> None:
     assert told("killed at 20 GiB", "killed at 21 GiB", "audit: 3 float ops", "audit: 4 float ops")[0] == [1, 2, 3, 4]
 

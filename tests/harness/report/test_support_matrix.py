@@ -74,6 +74,23 @@ def test_an_n_has_its_reason_and_its_command() -> None:
     assert "\n       python -m harness model=densenet121 quant=qat_stock export=tflite\n" in text
 
 
+def test_one_cause_of_several_models_is_one_note_with_a_command_for_each() -> None:
+    text = page(
+        cell("resnet50", "int8", cosine=0.9), cell("resnet101", "int8", cosine=0.8), fails(cell("resnet50", "qat"))
+    )
+    assert [rows(text)[name][0] for name in ("resnet50", "resnet101")] == [
+        "PTQ (degraded: int8¹), no QAT (qat²)", "PTQ (degraded: int8¹), QAT not run",
+    ]  # fmt: skip
+    lines = [line.strip() for line in text[text.index("\n1. ") :].splitlines() if line.strip()]
+    assert lines[:5] == [
+        "1. int8: cosine 0.8–0.9 is below 0.97",
+        "# resnet50/int8/tflite/xnnpack/t1 (digits): cosine 0.9 is below 0.97",
+        "python -m harness model=resnet50 quant=int8 export=tflite",
+        "# resnet101/int8/tflite/xnnpack/t1 (digits): cosine 0.8 is below 0.97",
+        "python -m harness model=resnet101 quant=int8 export=tflite",
+    ]
+
+
 def test_one_cause_of_several_exports_is_one_note() -> None:
     text = page(fails(cell("resnet50", "qat_stock")), fails(cell("resnet50", "qat_stock", "onnx_qdq", 13)))
     assert rows(text)["resnet50"][0] == "PTQ not run, no QAT (qat_stock¹)"
