@@ -45,38 +45,50 @@ class Repair:
     trials: list[Trial] = field(default_factory=list)
 
 
+class _Spent(Exception):
+    """No trial is left."""
+
+
 def smallest(ranked: Sequence[str], enough: Callable[[tuple[str, ...]], bool], most: int) -> tuple[str, ...] | None:
     """Return a small set of layers that is enough, None when none was found within ``most`` trials.
 
-    First the shortest beginning of the ranking that is enough, by doubling and halving; then each of its members is
-    left out in turn, the least suspicious first, as long as trials remain.
+    First a beginning of the ranking that is enough, by doubling; then its members that cannot be left out, one after
+    the other: each the last of the shortest beginning that is enough together with those found so far. Where trials
+    suffice no member of the set can be left out; for g guilty layers among n these are about g · log₂ n, as in
+    QuickXplain (Junker, AAAI 2004).
     """
     left = most
 
-    def try_(layers: tuple[str, ...]) -> bool:
+    def try_(*parts: Sequence[str]) -> bool:
         nonlocal left
-        left -= 1
-        return enough(layers)
-
-    if try_(()):
-        return ()
-    low, high = 0, 1
-    while left and not try_(tuple(ranked[:high])):
-        low, high = high, min(2 * high, len(ranked))
-        if low == high:
-            return None
-    if not left:
-        return None
-    while left and high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if try_(tuple(ranked[:middle])) else (middle, high)
-    kept = list(ranked[:high])
-    for layer in reversed(ranked[: high - 1]):  # without the last one it was not enough
         if not left:
-            break
-        fewer = [one for one in kept if one != layer]
-        kept = fewer if try_(tuple(fewer)) else kept
-    return tuple(kept)
+            raise _Spent
+        left -= 1
+        return enough(tuple(one for part in parts for one in part))
+
+    low, high = 0, 1
+    try:
+        if try_():
+            return ()
+        while not try_(ranked[:high]):
+            if high >= len(ranked):
+                return None
+            low, high = high, min(2 * high, len(ranked))
+    except _Spent:
+        return None
+    guilty: list[str] = []
+    try:
+        while high:  # with ranked[:high] beside the guilty it is enough, with ranked[:low] it is not
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if try_(ranked[:middle], guilty[::-1]) else (middle, high)
+            guilty.append(ranked[high - 1])
+            low, high = 0, high - 1
+            if high and try_(guilty[::-1]):
+                high = 0
+    except _Spent:
+        pass
+    return (*ranked[:high], *guilty[::-1])
 
 
 def repair(source: Source, recipe: Mapping[str, Any], bounds: Mapping[str, float], most: int) -> Repair:

@@ -36,7 +36,7 @@ class Options:
     deny_layers: list[str] = field(default_factory=list)
     deny: Literal["none", "auto"] = "none"
     deny_bounds: dict[str, float] = field(default_factory=lambda: dict(BOUNDS))
-    deny_trials: int = field(default=16, metadata={"min": 2, "max": 1000})
+    deny_trials: int = field(default=32, metadata={"min": 2, "max": 1000})
 
 
 def refuses(options: Options, export: str) -> str | None:

@@ -26,6 +26,21 @@ def test_with_enough_trials_exactly_the_guilty_are_found(guilty: set[str], ranke
     assert set(found) == guilty
 
 
+@given(st.sets(st.integers(0, 199), min_size=1, max_size=3))
+def test_a_few_guilty_among_many_are_found_with_few_trials(guilty: set[int]) -> None:
+    """Wherever in the ranking they stand: in the middle of it when one channel hides what the others lose."""
+    asked = 0
+
+    def enough(layers: tuple[str, ...]) -> bool:
+        nonlocal asked
+        asked += 1
+        return {str(number) for number in guilty} <= set(layers)
+
+    found = smallest([str(number) for number in range(200)], enough, most=1000)
+    assert sorted(map(int, found or ())) == sorted(guilty)
+    assert asked <= 10 + 9 * len(guilty)
+
+
 @given(st.sets(st.sampled_from(LAYERS), max_size=4), st.permutations(LAYERS), st.integers(2, 12))
 def test_trials_are_counted_and_what_is_found_is_enough(guilty: set[str], ranked: list[str], most: int) -> None:
     asked: list[tuple[str, ...]] = []
@@ -36,7 +51,7 @@ def test_trials_are_counted_and_what_is_found_is_enough(guilty: set[str], ranked
 
     found = smallest(ranked, enough, most)
     assert len(asked) <= most
-    assert found is None or guilty <= set(found)
+    assert found is None or (guilty <= set(found) and found in asked)
 
 
 def test_what_no_set_mends_is_given_up() -> None:
@@ -66,7 +81,7 @@ def test_the_guilty_layer_is_left_in_float_and_the_rest_is_int8(source: Source, 
     recipe = ptq.quantize(source, options, tmp_path)
     trials = recipe["notes"]["trials"]
     assert trials[0]["layers"] == ()
-    assert recipe["facts"]["deny_trials"] == len(trials) <= 16
+    assert recipe["facts"]["deny_trials"] == len(trials) <= 32
     assert recipe["facts"]["deny_reached"]
     assert 1 <= len(recipe["deny_layers"]) <= 3
     assert any("broken" in name or "after" in name for name in recipe["deny_layers"])
