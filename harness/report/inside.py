@@ -45,7 +45,7 @@ def _sums(rows: Sequence[Judged]) -> list[str]:
     found: dict[tuple[str, str], dict[Cell, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for j in rows:
         cell = j.record.cell
-        found[cell.quant, cell.export][replace(cell, runtime="", threads=1)].append(j.record)
+        found[cell.quant, cell.export][_artifact(cell)].append(j.record)
     return ["\n".join(_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items()))]
 
 
@@ -54,14 +54,18 @@ def _sum(quant: str, export: str, tried: Sequence[Sequence[Record]]) -> str:
     made = [records for records in tried if any("float_ops" in one.values for one in records)]
     whole = sum(any(map(_is_whole, records)) for records in made)
     told = [f"{whole} of {len(made)} artifacts have an int8 share of 0.99 or more and no float operator"]
-    run = [records[0] for records in made if number(records[0], "integer_convs") is not None]
-    if run:
-        told.append(
-            f"ONNX Runtime runs all convolutions of {sum(number(one, 'float_convs') == 0 for one in run)} in int8"
-        )
+    loaded = [one for records in made for one in records if number(one, "integer_convs") is not None]
+    if loaded:
+        integer = len({_artifact(one.cell) for one in loaded if number(one, "float_convs") == 0})
+        told.append(f"ONNX Runtime runs all convolutions of {integer} in int8")
     if len(made) < len(tried):
         told.append(f"{len(tried) - len(made)} stopped before there was one")
     return f"- {quant} × {export}: {'; '.join(told)}."
+
+
+def _artifact(cell: Cell) -> Cell:
+    """Return what the cells of one artifact have in common."""
+    return replace(cell, runtime="", threads=1)
 
 
 def _is_whole(record: Record) -> bool:
@@ -73,19 +77,15 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
     stopped = j.verdict.verdict == "fails"
     note = notes.number(j.verdict.text) if j.verdict.verdict != "clean" else None
 
-    def shown(column: str, digits: int = 0) -> Shown:
+    def shown(column: str, digits: int = 0, factor: float = 1) -> Shown:
         value = record.values.get(column)
         if isinstance(value, bool):
             return Shown("yes" if value else "no")
         if isinstance(value, int | float):
-            return Shown(f"{value:.{digits}f}")
+            return Shown(f"{value * factor:.{digits}f}")
         if isinstance(value, str):
             return Shown(value)
         return Shown(NO_VALUE if stopped else NO_CELL)
-
-    def scaled(column: str, factor: float, digits: int) -> Shown:
-        value = number(record, column)
-        return Shown(NO_CELL if value is None else f"{value * factor:.{digits}f}")
 
     p50 = record.values.get("latency_p50_ms")
     return [
@@ -101,9 +101,9 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
         Shown(str(record.values.get("input_shape", NO_VALUE))),
         *map(shown, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes",
                      "int8_sums", "converted_max_steps")),
-        scaled("trained_agreement", 100, 1),
-        scaled("tuning_best_epoch", 1, 0),
-        scaled("peak_rss_quantize_bytes", 1e-9, 1),
+        shown("trained_agreement", 1, 100),
+        shown("tuning_best_epoch"),
+        shown("peak_rss_quantize_bytes", 1, 1e-9),
         shown("images"),
         Shown(milliseconds(p50) if isinstance(p50, int | float) else NO_VALUE),
     ]  # fmt: skip

@@ -64,7 +64,7 @@ def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown | str]:
         Shown(cell.model),
         Shown("original" if original else cell.quant),
         Shown(cell.runtime),
-        Shown(SYMBOLS[j.verdict.verdict], None if j.verdict.verdict == "clean" else notes.number(clip(j.verdict.text))),
+        Shown(SYMBOLS[j.verdict.verdict], None if j.verdict.verdict == "clean" else notes.number(j.verdict.text)),
         row.number("latency_p50_ms", 3),
         Shown("1") if original else row.latency_ratio(),
         Shown(NO_CELL) if original else row.interval(),
