@@ -41,12 +41,19 @@ def page(judged: Sequence[Judged]) -> str | None:
 
 
 def _sums(rows: Sequence[Judged]) -> list[str]:
-    """Return, for each quantization and format, how many artifacts are integer throughout."""
+    """Return, for each quantization and format, how many artifacts are integer throughout; none of what stays float."""
     found: dict[tuple[str, str], dict[Cell, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for j in rows:
         cell = j.record.cell
         found[cell.quant, cell.export][_artifact(cell)].append(j.record)
-    return ["\n".join(_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items()))]
+    meant = {(j.record.cell.quant, j.record.cell.export) for j in rows if not _floats_rightly(j)}
+    lines = [_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items()) if key in meant]
+    return ["\n".join(lines)] if lines else []
+
+
+def _floats_rightly(j: Judged) -> bool:
+    """Return whether no multiply-add is in int8, and that is no fault: a pruned model, float16."""
+    return number(j.record, "int8_mac_share") == 0 and j.verdict.metric != "int8_mac_share"
 
 
 def _sum(quant: str, export: str, tried: Sequence[Sequence[Record]]) -> str:

@@ -64,6 +64,18 @@ def test_how_many_run_as_integers_and_how_many_never_were() -> None:
     ) in page
 
 
+def test_what_is_float_on_purpose_has_rows_and_no_count() -> None:
+    one = plain(int8_mac_share=0.0, float_ops=73)
+    options = {"quant": {"method": "prune", "scheme": "prune"}}
+    pruned = replace(one, cell=replace(one.cell, quant="prune"), options=options)
+    page, rows = table(pruned)
+    assert len(rows) == 1
+    assert "artifacts have an int8 share" not in page
+    page, _ = table(pruned, plain(int8_mac_share=0.0, float_ops=73))  # int8 that computes in float throughout
+    assert "- int8 × tflite: 0 of 1 artifacts" in page
+    assert "- prune" not in page
+
+
 def test_what_training_came_to_and_took() -> None:
     facts: dict[str, Value] = {
         "trained_agreement": 0.9958, "tuning_best_epoch": 0, "peak_rss_quantize_bytes": 21_000_000_000,
