@@ -10,7 +10,7 @@ from harness.records import Cell, Record
 from harness.report.markdown import escape, numbered, table
 from harness.report.notes import Notes
 from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, milliseconds, number, some, superscript
-from harness.tables.verdict import Judged
+from harness.tables.verdict import Judged, Thresholds, scheme
 
 HEAD = (
     "model", "quant", "export", "runtime", "", "int8 share", "float ops", "which", "scale per channel", "input",
@@ -26,39 +26,40 @@ says the same*: percent of the images on which the model as trained in Keras has
 coin's throw). *best epoch*: of training; 0 is the calibrated model, untrained. *peak GB* (10⁹ bytes): memory of the
 process that quantized. *images*: as many as the runtime answered within `measure.evaluate_cap_s`."""
 FLOAT = "none"
+SHARE = "int8_mac_share"
 
 
-def page(judged: Sequence[Judged]) -> str | None:
-    """Return the page on all quantized cells that were tried, None when there is none."""
+def page(judged: Sequence[Judged], limits: Thresholds) -> str | None:
+    """Return the page on all quantized cells that were tried, None when there is none.
+
+    ``limits``: those that the cells were judged by; they say which schemes owe integers.
+    """
     rows = [j for j in judged if j.record.cell.quant != FLOAT and j.verdict.verdict != "n/a"]
     if not rows:
         return None
     notes = Notes()
     lines = [[escape(one.text) + superscript(one.note) for one in _row(j, notes)] for j in rows]
     align = ["---", "---", "---", "---", ":-:", "--:", "--:", "---", *("--:" for _ in HEAD[8:])]
-    parts = ["# Inside", EXPLAINED, *_sums(rows), table(list(HEAD), lines, align)]
+    parts = ["# Inside", EXPLAINED, *_sums(rows, limits), table(list(HEAD), lines, align)]
     return "\n\n".join([*parts, *([numbered(notes.texts)] if notes.texts else []), ""])
 
 
-def _sums(rows: Sequence[Judged]) -> list[str]:
-    """Return, for each quantization and format, how many artifacts are integer throughout; none of what stays float."""
+def _sums(rows: Sequence[Judged], limits: Thresholds) -> list[str]:
+    """Return how many artifacts are integer throughout, for each quantization and format that owe integers."""
     found: dict[tuple[str, str], dict[Cell, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for j in rows:
-        cell = j.record.cell
-        found[cell.quant, cell.export][_artifact(cell)].append(j.record)
-    meant = {(j.record.cell.quant, j.record.cell.export) for j in rows if not _floats_rightly(j)}
-    lines = [_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items()) if key in meant]
+        if SHARE in limits.bounds(scheme(j.record)).min:
+            cell = j.record.cell
+            found[cell.quant, cell.export][_artifact(cell)].append(j.record)
+    lines = [_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items())]
     return ["\n".join(lines)] if lines else []
-
-
-def _floats_rightly(j: Judged) -> bool:
-    """Return whether no multiply-add is in int8, and that is no fault: a pruned model, float16."""
-    return number(j.record, "int8_mac_share") == 0 and j.verdict.metric != "int8_mac_share"
 
 
 def _sum(quant: str, export: str, tried: Sequence[Sequence[Record]]) -> str:
     """Return the line of one quantization in one format; of an artifact several runtimes may have a record."""
     made = [records for records in tried if any("float_ops" in one.values for one in records)]
+    if not made:
+        return f"- {quant} × {export}: all {len(tried)} stopped before there was an artifact."
     whole = sum(any(map(_is_whole, records)) for records in made)
     told = [f"{whole} of {len(made)} artifacts have an int8 share of 0.99 or more and no float operator"]
     loaded = [one for records in made for one in records if number(one, "integer_convs") is not None]
@@ -76,7 +77,7 @@ def _artifact(cell: Cell) -> Cell:
 
 
 def _is_whole(record: Record) -> bool:
-    return (number(record, "int8_mac_share") or 0) >= 0.99 and number(record, "float_ops") == 0
+    return (number(record, SHARE) or 0) >= 0.99 and number(record, "float_ops") == 0
 
 
 def _row(j: Judged, notes: Notes) -> list[Shown]:
@@ -101,7 +102,7 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
         Shown(cell.export),
         Shown(cell.runtime),
         Shown(SYMBOLS[j.verdict.verdict], note),
-        shown("int8_mac_share", 4),
+        shown(SHARE, 4),
         shown("float_ops"),
         Shown(_named(record) or NO_CELL),
         shown("per_channel"),

@@ -53,7 +53,7 @@ def build(
         "old-table.md": old_table.page(latest),
         "pruning.md": pruning.page(report.judged),
         "opsets.md": opsets.page(report.judged),
-        "inside.md": inside.page(latest),
+        "inside.md": inside.page(latest, report.thresholds),
         "selective.md": selective.page(latest),
         "versions.md": None if compared is None else versions_page.page(compared),
     }

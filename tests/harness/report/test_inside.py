@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from harness.records import Record, Value
 from harness.report import inside
-from harness.tables.verdict import judge_all
+from harness.tables.verdict import judge_all, thresholds
 from tests.harness.report.conftest import Runs, plain, stopped
 
 
 def table(*records: Record) -> tuple[str, list[dict[str, str]]]:
-    page = inside.page(judge_all(records))
+    page = inside.page(judge_all(records), thresholds())
     assert page is not None
     head, _, *rows = ([field.strip() for field in line.strip("|").split(" | ")] for line in page.splitlines()
                       if line.startswith("| "))  # fmt: skip
@@ -68,12 +68,19 @@ def test_what_is_float_on_purpose_has_rows_and_no_count() -> None:
     one = plain(int8_mac_share=0.0, float_ops=73)
     options = {"quant": {"method": "prune", "scheme": "prune"}}
     pruned = replace(one, cell=replace(one.cell, quant="prune"), options=options)
-    page, rows = table(pruned)
-    assert len(rows) == 1
-    assert "artifacts have an int8 share" not in page
-    page, _ = table(pruned, plain(int8_mac_share=0.0, float_ops=73))  # int8 that computes in float throughout
+    stuck = stopped(replace(pruned, cell=replace(pruned.cell, model="a")), "failed", "quantize", "out_of_memory", "no")
+    page, rows = table(pruned, stuck)
+    assert len(rows) == 2
+    assert "artifact" not in page.partition("| model")[0].partition("`measure.evaluate_cap_s`")[2]
+    page, _ = table(pruned, one)  # int8 that computes in float throughout
     assert "- int8 × tflite: 0 of 1 artifacts" in page
     assert "- prune" not in page
+
+
+def test_where_nothing_came_to_an_artifact_none_is_counted() -> None:
+    absent: dict[str, Value] = {"float_ops": None, "int8_mac_share": None}
+    page, _ = table(stopped(plain(**absent), "failed", "export", "converter_error", "no"))
+    assert "- int8 × tflite: all 1 stopped before there was an artifact." in page
 
 
 def test_what_training_came_to_and_took() -> None:
@@ -96,4 +103,4 @@ def test_a_cell_that_stopped_has_its_reason_and_no_empty_field(runs: Runs) -> No
 
 
 def test_without_a_quantized_cell_there_is_no_page() -> None:
-    assert inside.page(judge_all([plain(quant="none")])) is None
+    assert inside.page(judge_all([plain(quant="none")]), thresholds()) is None
