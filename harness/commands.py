@@ -128,7 +128,9 @@ def find_cell(run: str, cell: str) -> tuple[Path, Record]:
 
     folder = run_folder(Path(run))
     records = {record.cell.id: record for record in read(folder).records}
-    hits = [r for name, r in records.items() if name == cell] or [r for name, r in records.items() if cell in name]
+    hits: list[Record] = []
+    for part in (lambda name: name == cell, lambda name: f"/{cell}/" in f"/{name}/", lambda name: cell in name):
+        hits = hits or [record for name, record in records.items() if part(name)]
     if len(hits) == 1:
         return folder, hits[0]
     if hits:

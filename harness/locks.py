@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from harness.errors import UserError
+
 SYSTEM_TEMP = Path("/tmp")
 """The same for all users, which ``$TMPDIR`` is not."""
 MEASURE_LOCK = "zoo-harness-measure.lock"
@@ -126,8 +128,14 @@ def named(pid: int | None) -> str:
 
 
 def machine_lock() -> Lock:
-    """The lock that whoever measures on this machine holds alone, and whoever converts shares; one for all users."""
+    """The lock that whoever measures on this machine holds alone, and whoever converts shares; one for all users.
+
+    Raises:
+        UserError: ``$HARNESS_LOCK_DIR`` is no folder.
+    """
     own = os.environ.get("HARNESS_LOCK_DIR")  # for tests, and for machines whose /tmp is not shared
+    if own and not Path(own).is_dir():
+        raise UserError(f"HARNESS_LOCK_DIR: there is no folder {own}; allowed: one that exists, or nothing")
     folder = Path(own) if own else SYSTEM_TEMP if SYSTEM_TEMP.is_dir() else Path(tempfile.gettempdir())
     return Lock(folder / MEASURE_LOCK, mode=0o666)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from harness.files import write_atomic
 from harness.records import Cell, Record
 
 FLOAT = "none"
+WORST = 10
+"""Layers to print of those that lose most."""
 
 
 def why_command(args: list[str]) -> int:
     """Print where a cell's numbers go wrong, layer by layer; table, picture and JSON go to a folder."""
     words = _words("why")
-    words.add_argument("--images", type=int, default=8, help="how many evaluation images (default: 8)")
-    words.add_argument("--floor-db", type=float, default=10.0, help="a layer under this is broken (default: 10)")
+    words.add_argument("--images", type=_whole, default=8, help="how many evaluation images (default: 8)")
+    words.add_argument("--floor-db", type=_decibels, default=10.0, help="a layer under this is broken (default: 10)")
     given = words.parse_args(args)
     folder, record = find_cell(given.run, given.cell)
     if _stopped(record, folder):
@@ -30,23 +33,24 @@ def why_command(args: list[str]) -> int:
     reference = _reference(folder, record)
     inputs = {"artifact": _made(record, "export"), "float": _made(reference, "export")}
     inputs |= {name: _made(record, name) for name in ("source", "dataset")}
-    images = max(1, min(given.images, int(record.values.get("images") or given.images)))
-    _tell(record, reference, _layers(inputs, images), images, given.floor_db, _out(given.out, folder, "why", record))
+    images = min(given.images, int(record.values.get("images") or given.images))
+    found = _layers(inputs, images)
+    _tell(record, reference, found, images, given.floor_db, _out(given.out, folder, "why", record))
     return 0
 
 
 def profile_command(args: list[str]) -> int:
     """Print where the time of a cell goes, operator by operator, inside and outside the delegate."""
     words = _words("profile")
-    words.add_argument("--runs", type=int, default=50, help="inferences that count (default: 50)")
-    words.add_argument("--top", type=int, default=10, help="operators to print (default: 10)")
+    words.add_argument("--runs", type=_whole, default=50, help="inferences that count (default: 50)")
+    words.add_argument("--top", type=_whole, default=10, help="operators to print (default: 10)")
     given = words.parse_args(args)
     folder, record = find_cell(given.run, given.cell)
     if _stopped(record, folder):
         return 0
-    options = {"runtime": record.options["runtime"], "threads": record.cell.threads, "runs": max(1, given.runs)}
+    options = {"runtime": record.options["runtime"], "threads": record.cell.threads, "runs": given.runs}
     rows = _profiled(record, options)
-    _tell_profile(record, rows, max(1, given.top), _out(given.out, folder, "profile", record))
+    _tell_profile(record, rows, given.top, _out(given.out, folder, "profile", record))
     return 0
 
 
@@ -57,6 +61,24 @@ def _words(name: str) -> ArgumentParser:
     words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
     words.add_argument("--out", type=Path, help=f"folder to write to; default: reports/<run>/{name}/<cell>")
     return words
+
+
+def _whole(text: str) -> int:
+    """Read a number of things, at least one."""
+    if not text.isdecimal() or not int(text):
+        raise ArgumentTypeError(f"'{text}' is no whole number from 1 on")
+    return int(text)
+
+
+def _decibels(text: str) -> float:
+    """Read a finite number."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ArgumentTypeError(f"'{text}' is no number of decibels")
+    return number
 
 
 def _out(given: Path | None, folder: Path, name: str, record: Record) -> Path:
@@ -87,6 +109,8 @@ def _tell_profile(record: Record, rows: list[Any], top: int, out: Path) -> None:
     lines = ([str(r.position), r.op, clip(r.name.rpartition(";")[2], 60), r.inside or "built-in",
               f"{r.median_us / 1000:.4f}", f"{r.share:.1%}"] for r in slowest)  # fmt: skip
     print_table(["#", "op", "name", "computed by", "ms", "share"], lines, title=f"the {len(slowest)} slowest")
+    if any(row.inside and row.name.startswith("#") for row in slowest):
+        print("#N under 'name': the N-th operator of the delegate's own graph, which has no names of the file")
     facts = {"cell": record.cell.id, "operators": [asdict(row) for row in rows]}
     _write(out, {"profile.json": json.dumps(facts, indent=1)})
 
@@ -134,37 +158,45 @@ def _made(record: Record, kind: str) -> Path:
     return path
 
 
-def _layers(inputs: dict[str, Path], images: int) -> list[Any]:
+def _layers(inputs: dict[str, Path], images: int) -> tuple[list[Any], int]:
+    """Return the layers that have a float partner, and how many values there are. Raises ``UserError``."""
     from harness.insight.errors import Layer
     from harness.runner import single
 
     try:
         with single.done("why", {"images": images}, inputs) as (_, out):
-            return [Layer(**one) for one in json.loads((out / "why.json").read_text())]
+            found = json.loads((out / "why.json").read_text())
+            return [Layer(**one) for one in found["layers"]], found["computed"]
     except StageFailed as error:
         raise UserError(str(error)) from error
 
 
-def _tell(record: Record, reference: Record, layers: list[Any], images: int, floor_db: float, out: Path) -> None:
+def _tell(
+    record: Record, reference: Record, found: tuple[list[Any], int], images: int, floor_db: float, out: Path
+) -> None:
     from harness.insight import errors
     from harness.report import why as pages
     from harness.report.terminal import print_table
 
+    layers, computed = found
     why = pages.Why(
         cell=record.cell.id,
         reference=f"{reference.cell.quant}/{reference.cell.export}",
         images=images,
         floor_db=floor_db,
         layers=tuple(layers),
+        computed=computed,
         broken=errors.first_broken(layers, floor_db),
-        worst=tuple(errors.worst(layers)),
+        worst=tuple(errors.worst(layers, WORST)),
     )
-    print(f"{why.cell} against {why.reference}: {len(layers)} layers")
+    print(f"{why.cell} against {why.reference}: {pages.partners(why)}")
+    if pages.partial(why):
+        print("warning: more than half of its values are not compared: the worst layer may be one of them")
     print(pages.headline(why))
     shown = (0, 1, 2, 3, 4, 6, 10, 11)  # the page has all columns
     rows = ([row[i] for i in shown] for row in pages.rows(why.worst))
     print_table([pages.HEAD[i] for i in shown], rows, title="where most is lost")
-    facts = {"cell": why.cell, "reference": why.reference, "images": images, "floor_db": floor_db,
+    facts = {"cell": why.cell, "reference": why.reference, "images": images, "floor_db": floor_db, "computed": computed,
              "broken": why.broken.name if why.broken else None, "worst": [one.name for one in why.worst],
              "layers": [asdict(one) for one in layers]}  # fmt: skip
     content = json.dumps(facts, indent=1)

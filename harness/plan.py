@@ -120,7 +120,7 @@ def _refusal(quant: dict[str, Any], export: dict[str, Any], toolchain: str, conf
     first = getattr(exporter, "STARTS_FROM", export["method"])
     reason: str | None = module.refuses(plugins.options(module, quant), first)
     if reason is not None:
-        return Refusal(reason)
+        return Refusal(reason if first == export["method"] else f"{export['method']} starts from {first}: {reason}")
     makers = [exporter, plugins.load("exporters", first, config.plugins_dir)]
     makers += [module] if getattr(module, "REWRITES", False) else []
     return _lacking(makers, toolchain)

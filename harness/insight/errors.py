@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 INPUT_DB = 48.0
 """SQNR of what was only rounded to 8 bits: 6 dB a bit."""
+SOUND_DB = 30.0
+"""SQNR from which on more of it makes no difference: noise of a thousandth of the signal's power."""
 CEILING_DB = 200.0
 """SQNR of values that are equal to the last bit."""
 Values = Mapping[str, NDArray[Any]]
@@ -92,7 +94,7 @@ class About:
     op: str
     dtype: str
     inputs: tuple[str, ...]
-    """Names of values that go in and that both graphs have; looked up through what has no float partner."""
+    """Names of values that go in."""
     scale: float | None = None
     zero_point: int | None = None
     weights: Mapping[str, float | None] = field(default_factory=dict)
@@ -103,9 +105,21 @@ def layers(sums: Mapping[str, Sums], about: Mapping[str, About]) -> list[Layer]:
     """Return a layer for each value, in the order of ``about``."""
     found: list[Layer] = []
     ratios = {name: one.sqnr_db for name, one in sums.items()}
+
+    def known(name: str, seen: set[str]) -> Iterator[float]:
+        """Yield the SQNR of what goes into a value; looked up through what has no float partner."""
+        for source in about[name].inputs:
+            if source in seen or (source in ratios and ratios[source] is None):
+                continue
+            seen.add(source)
+            if (ratio := ratios.get(source)) is not None:
+                yield ratio
+            elif source in about:
+                yield from known(source, seen)
+
     for position, (name, one) in enumerate((name, one) for name, one in about.items() if name in sums):
         total = sums[name]
-        before = [ratio for source in one.inputs if (ratio := ratios.get(source)) is not None]
+        before = list(known(name, {name}))
         ratio = total.sqnr_db
         lost = min(before) - ratio if before and ratio is not None else None
         found.append(
@@ -134,9 +148,20 @@ def first_broken(found: Sequence[Layer], floor_db: float) -> Layer | None:
 
 
 def worst(found: Sequence[Layer], count: int = 10) -> list[Layer]:
-    """Return the layers in which most is lost, the worst first."""
-    losing = [one for one in found if one.lost_db is not None]
-    return sorted(losing, key=lambda one: -(one.lost_db or 0.0))[:count]
+    """Return the layers in which most is lost, the worst first; those at the input are held against 8 bits.
+
+    Only decibels between ``SOUND_DB`` and 0 count: from 50 to 30 nothing is lost that anybody misses, and what is noise
+    altogether cannot become worse.
+    """
+
+    def lost(one: Layer) -> float:
+        if one.sqnr_db is None:
+            return 0.0
+        before = INPUT_DB if one.lost_db is None else one.sqnr_db + one.lost_db
+        return min(before, SOUND_DB) - min(max(one.sqnr_db, 0.0), SOUND_DB)
+
+    losing = [one for one in found if lost(one) > 0]
+    return sorted(losing, key=lambda one: -lost(one))[:count]
 
 
 def ranked(found: Sequence[Layer]) -> list[Layer]:

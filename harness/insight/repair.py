@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from harness.exporters import tflite as exporter
 from harness.exporters.contract import Model
 from harness.insight import errors
+from harness.insight.pairing import Comparison
 from harness.insight.tflite import Values
 from harness.metrics import fidelity
 from harness.quantizers.contract import Source
@@ -140,17 +141,10 @@ def _ranked(model: Model, root: Path) -> list[str]:
     """Return the names of the float graph's values, those in whose making most is lost first."""
     floating = Values(_converted(replace(model, recipe={"scheme": "none"}), root))
     quantized = Values(_converted(model, root))
-    common = [name for name in quantized.names() if name in set(floating.names())]
-    sums: dict[str, errors.Sums] = {}
+    comparison, raw = Comparison(quantized, floating), floating.tensor_names()
     for image in np.load(model.calibration, mmap_mode="r")[:LOOKED_AT]:
-        pixels = preprocessing.apply(image[None], model.info["preprocessing"])
-        reference, own = floating.run(pixels), quantized.run(pixels)
-        for name in common:
-            if reference[name].shape == own[name].shape:
-                sums.setdefault(name, errors.Sums()).add(reference[name], own[name])
-    layers = errors.layers(sums, quantized.about())
-    raw = floating.tensor_names()
-    return [raw[one.name] for one in errors.ranked(layers)]
+        comparison.add(preprocessing.apply(image[None], model.info["preprocessing"]))
+    return [raw[comparison.pairs[one.name]] for one in errors.ranked(comparison.layers())]
 
 
 class _Judge:

@@ -39,9 +39,10 @@ class Values:
         self._run.allocate_tensors()
         self._numbers = dict(_named(self.graph))
 
-    def names(self) -> list[str]:
-        """Return the keys of all computed values, in order."""
-        return list(self._numbers)
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """Return key → the names of the value: the tensor's own, and of an output also that."""
+        outputs = set(self.graph.outputs)
+        return {name: (raw, name) if name in outputs else (raw,) for name, raw in self.tensor_names().items()}
 
     def tensor_names(self) -> dict[str, str]:
         """Return key → the tensor's own name."""

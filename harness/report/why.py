@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.insight.errors import Layer
+from harness.insight.errors import SOUND_DB, Layer
 from harness.report.markdown import escape, table
 from harness.report.shown import NO_VALUE, clip
 
@@ -25,8 +25,20 @@ class Why:
     images: int
     floor_db: float
     layers: tuple[Layer, ...]
+    computed: int
+    """Values that the quantized graph computes; those without a float partner are not among the layers."""
     broken: Layer | None
     worst: tuple[Layer, ...]
+
+
+def partners(why: Why) -> str:
+    """Return how many of the values could be compared."""
+    return f"{len(why.layers)} of {why.computed} values have a float partner"
+
+
+def partial(why: Why) -> bool:
+    """Return true when so few of the values have one that the worst may be missing."""
+    return 2 * len(why.layers) < why.computed
 
 
 def headline(why: Why) -> str:
@@ -88,9 +100,11 @@ def markdown(why: Why) -> str:
 
     parts = [
         f"# Why {escape(why.cell)} is as it is",
-        f"Against {escape(why.reference)} on {why.images} images. SQNR: signal to quantization noise of a value, dB; "
+        f"Against {escape(why.reference)} on {why.images} images; {partners(why)}. "
+        "SQNR: signal to quantization noise of a value, dB; "
         "*lost*: the SQNR of the worst value that goes into the layer, minus its own; *channels apart*: largest ÷ "
-        "smallest of the channels' largest weights.",
+        f"smallest of the channels' largest weights. *Where most is lost* counts decibels under {SOUND_DB:g} only: "
+        "above that the noise is under a thousandth of the signal.",
         f"**{escape(headline(why))}**",
         "![SQNR along the graph](why.svg)",
         "## Where most is lost",

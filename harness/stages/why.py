@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import Unsupported
-from harness.insight import errors
+from harness.insight.pairing import Comparison
 from harness.records import Job
 from harness.stages import opening
 from harness.stages.contract import Outcome, Reporter
@@ -20,7 +20,7 @@ FORMATS = ("tflite", "onnx")
 
 
 def run(job: Job, report: Reporter) -> Outcome:
-    """Write ``why.json``: a list of ``errors.Layer``.
+    """Write ``why.json``: ``layers``, a list of ``errors.Layer``, and ``computed``, how many there could be.
 
     Options: ``images``, how many. Inputs: ``artifact`` and ``float`` (folders of exports), ``source``, ``dataset``.
 
@@ -31,20 +31,16 @@ def run(job: Job, report: Reporter) -> Outcome:
     found = {name: _open(Path(job.inputs[name])) for name in ("artifact", "float")}
     images = opening.images(job)
     report.stage("run")
-    common = [name for name in found["artifact"].names() if name in set(found["float"].names())]
-    if not common:
-        raise Unsupported("the two graphs have no value of the same name", "no_common_value")
-    sums: dict[str, errors.Sums] = {}
+    comparison = Comparison(found["artifact"], found["float"])
     count = min(int(job.options["images"]), len(images))
     for position in range(count):
-        pixels = images.take(np.array([position]))
-        reference, own = found["float"].run(pixels), found["artifact"].run(pixels)
-        for name in common:
-            if reference[name].shape == own[name].shape:
-                sums.setdefault(name, errors.Sums()).add(reference[name], own[name])
+        comparison.add(images.take(np.array([position])))
         report.progress((position + 1) / count, f"{position + 1} images")
-    layers = errors.layers(sums, found["artifact"].about())
-    (Path(job.out) / "why.json").write_text(json.dumps([asdict(one) for one in layers]))
+    layers, computed = comparison.layers(), comparison.computed()
+    if not layers:
+        raise Unsupported(f"none of its {computed} values has the name of one of the float model", "no_common_value")
+    content = {"computed": computed, "layers": [asdict(one) for one in layers]}
+    (Path(job.out) / "why.json").write_text(json.dumps(content))
     return Outcome({"images": count, "layers": len(layers)})
 
 

@@ -39,24 +39,18 @@ def build() -> Any:
     return model
 
 
-@pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Return (format, scheme) → file; per-tensor int8, int8, and float."""
-    root = tmp_path_factory.mktemp("values")
-    np.save(root / "calibration_images.npy", IMAGES)
-    made = network.from_keras(build(), SHAPE)
+def convert(keras: Any, shape: tuple[int, int, int], images: Any, root: Path, recipes: Any) -> dict[str, Path]:
+    """Return (format, name of the recipe) → file."""
+    np.save(root / "calibration_images.npy", images)
+    made = network.from_keras(keras, shape)
     saved_model.save(made, root / "saved_model")
     info = {
-        "input": {"name": "image", "shape": [1, *SHAPE]},
+        "input": {"name": "image", "shape": [1, *shape]},
         "outputs": [{"name": "predictions"}],
         "preprocessing": "tf",
     }
     found = {}
-    for name, recipe in {
-        "none": {"scheme": "none"},
-        "channels": {"scheme": "int8", "calibration_images": 8, "per_channel": True},
-        "tensor": {"scheme": "int8", "calibration_images": 8, "per_channel": False},
-    }.items():
+    for name, recipe in recipes.items():
         model = Model(root / "saved_model", info, recipe, root / "calibration_images.npy")
         for kind in ("tflite", "qdq"):
             (root / name / kind).mkdir(parents=True)
@@ -68,7 +62,25 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
+NONE = {"scheme": "none"}
+CHANNELS = {"scheme": "int8", "calibration_images": 8, "per_channel": True}
+TENSOR = {**CHANNELS, "per_channel": False}
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return (format, scheme) → file; per-tensor int8, int8, and float."""
+    recipes = {"none": NONE, "channels": CHANNELS, "tensor": TENSOR}
+    return convert(build(), SHAPE, IMAGES, tmp_path_factory.mktemp("values"), recipes)
+
+
 @pytest.fixture(scope="session")
 def images() -> Any:
     """The images that it was calibrated on, uint8."""
     return IMAGES
+
+
+@pytest.fixture(name="convert")
+def _convert() -> Any:
+    """A function: a Keras model, its input's shape, images to calibrate on, a folder → (format, scheme) → file."""
+    return lambda keras, shape, given, root: convert(keras, shape, given, root, {"none": NONE, "tensor": TENSOR})

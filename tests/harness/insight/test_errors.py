@@ -55,14 +55,32 @@ def test_what_is_lost_in_a_layer_is_against_the_worst_that_goes_in() -> None:
     assert found[2].lost_db == pytest.approx(20 - 20 * np.log10(2))
 
 
-def test_the_first_broken_layer_and_the_worst() -> None:
+def test_the_first_broken_layer() -> None:
     found = layers({"a": noisy(0.01), "b": noisy(0.1), "c": noisy(0.5)}, ABOUT)
     broken = first_broken(found, 10)
     assert broken is not None
     assert broken.name == "c"
     assert first_broken(found, 1) is None
-    assert [one.name for one in worst(found, 5)] == ["b", "c"]
-    assert [one.name for one in worst(found, 1)] == ["b"]
+
+
+def test_the_worst_lose_decibels_that_count() -> None:
+    found = layers({"a": noisy(0.001), "b": noisy(0.02), "c": noisy(0.1)}, ABOUT)  # 60, 34, 20 dB
+    assert [one.name for one in worst(found)] == ["c"]
+    assert worst(found, 0) == []
+    noise = layers({"a": noisy(0.2), "b": noisy(1.5), "c": noisy(3.0)}, ABOUT)  # 14, -3.5, -9.5 dB
+    assert [one.name for one in worst(noise)] == ["a", "b"]
+
+
+def test_what_goes_in_is_looked_up_through_a_value_without_a_partner() -> None:
+    about = {"a": ABOUT["a"], "scaled": About("MUL", "int8", ("a",)), "b": About("CONV_2D", "int8", ("scaled",))}
+    found = layers({"a": noisy(0.01), "b": noisy(0.1)}, about)
+    assert [one.name for one in found] == ["a", "b"]
+    assert found[1].lost_db == pytest.approx(20)
+
+
+def test_values_that_go_round_in_a_circle_end() -> None:
+    about = {"a": About("ADD", "int8", ("b",)), "b": About("ADD", "int8", ("a",))}
+    assert [one.lost_db for one in layers({"a": noisy(0.01)}, about)] == [None]
 
 
 def test_layers_are_ranked_by_the_noise_they_add_those_at_the_input_against_eight_bits() -> None:

@@ -5,22 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from harness.insight import errors, onnx, tflite
+from harness.insight import errors, onnx, pairing, tflite
 from zoo import preprocessing
 
 
 def compared(module: Any, quantized: Path, floating: Path, images: Any) -> list[errors.Layer]:
-    one, two = module.Values(quantized), module.Values(floating)
-    common = [name for name in one.names() if name in set(two.names())]
-    sums: dict[str, errors.Sums] = {}
+    comparison = pairing.Comparison(module.Values(quantized), module.Values(floating))
     for image in preprocessing.apply(images, "tf"):
-        left, right = one.run(image[None]), two.run(image[None])
-        for name in common:
-            assert left[name].shape == right[name].shape
-            sums.setdefault(name, errors.Sums()).add(right[name], left[name])
-    return errors.layers(sums, one.about())
+        comparison.add(image[None])
+    layers = comparison.layers()
+    assert comparison.computed() == len(layers)
+    return layers
 
 
 MODULES = {"tflite": tflite, "onnx": onnx}
@@ -84,3 +82,56 @@ def test_both_formats_tell_the_same_of_the_same_integers(exported: dict[str, Pat
 )
 def test_the_name_of_the_model_is_no_part_of_a_layers_name(name: str, key: str) -> None:
     assert tflite.key(name) == key
+
+
+def test_integers_of_qlinear_operators_are_told_as_real_numbers(tmp_path: Path, images: Any) -> None:
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.calibrate import CalibrationDataReader
+
+    class Given(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left = iter(images_of(images))
+
+        def get_next(self) -> Any:
+            return next(self.left, None)
+
+    floating = residual(tmp_path / "float.onnx")
+    words = {"quant_format": QuantFormat.QOperator, "activation_type": QuantType.QUInt8}
+    quantize_static(floating, tmp_path / "int8.onnx", Given(), **words)
+    own = onnx.Values(tmp_path / "int8.onnx")
+    assert {"QLinearConv", "com.microsoft.QLinearAdd"} <= {node.op for node in own.graph.nodes}
+    comparison = pairing.Comparison(own, onnx.Values(floating))
+    for one in images_of(images):
+        comparison.add(one["image"])
+    found = {layer.name: layer for layer in comparison.layers()}
+    assert len(found) >= 4
+    assert min(layer.sqnr_db or 0 for layer in found.values()) > 25
+    assert {layer.dtype for layer in found.values()} == {"uint8"}
+
+
+def images_of(images: Any) -> list[dict[str, Any]]:
+    return [{"image": one[None].transpose(0, 3, 1, 2)} for one in preprocessing.apply(images, "tf")]
+
+
+def residual(path: Path) -> Path:
+    """Write a net of two convolutions, of which the second is added to the first."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    random = np.random.default_rng(1)
+    weights = [random.normal(0, 0.3, shape).astype(np.float32) for shape in ((8, 3, 3, 3), (8, 8, 3, 3))]
+    nodes = [
+        helper.make_node("Conv", ["image", "w0"], ["net/one/Conv2D"], pads=[1] * 4),
+        helper.make_node("Relu", ["net/one/Conv2D"], ["net/one/Relu"]),
+        helper.make_node("Conv", ["net/one/Relu", "w1"], ["net/two/Conv2D"], pads=[1] * 4),
+        helper.make_node("Add", ["net/one/Relu", "net/two/Conv2D"], ["net/add/add"]),
+        helper.make_node("MaxPool", ["net/add/add"], ["net/pool/MaxPool"], kernel_shape=[2, 2], strides=[2, 2]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 16, 16])],
+        [helper.make_tensor_value_info("net/pool/MaxPool", TensorProto.FLOAT, [1, 8, 8, 8])],
+        [numpy_helper.from_array(one, f"w{number}") for number, one in enumerate(weights)],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
