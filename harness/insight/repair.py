@@ -16,15 +16,19 @@ from harness.exporters.contract import Model
 from harness.insight import errors
 from harness.insight.pairing import Comparison
 from harness.insight.tflite import Values
-from harness.metrics import fidelity
+from harness.metrics import audit, fidelity
 from harness.quantizers.contract import Source
 from harness.runtimes import litert
 from zoo import preprocessing
 
 LOOKED_AT = 4
 """Images on which the layers are ranked."""
-JUDGED = 64
-"""Images, at most, on which a set of layers is judged; never from the test split."""
+JUDGED = 256
+"""Images, at most, on which a set of layers is judged; never from the test split. One of them must not decide."""
+HELD_OUT = 4
+"""Without labelled images a trial calibrates on all but the last of so many parts, and is judged on that."""
+SHARE = "int8_mac_share"
+"""The bound that is on the set that was found: layers in float break it, where they keep all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,27 +97,30 @@ def smallest(ranked: Sequence[str], enough: Callable[[tuple[str, ...]], bool], m
 
 
 def repair(source: Source, recipe: Mapping[str, Any], bounds: Mapping[str, float], most: int) -> Repair:
-    """Find layers for ``deny_layers`` so that the artifact keeps ``bounds``: ``cosine``, ``sqnr_db``, ``top1_drop``.
+    """Find layers for ``deny_layers`` so that the artifact keeps ``bounds``: ``cosine``, ``sqnr_db``, ``top1_drop``,
+    and ``int8_mac_share``, what of it must be int8 still.
 
     Raises what the converter raises.
     """
-    model = Model(source.saved_model, source.info, dict(recipe), source.dataset / "calibration_images.npy")
+    judge = _Judge(source, dict(recipe))
+    model = Model(source.saved_model, source.info, judge.recipe, source.dataset / "calibration_images.npy")
+    limits = {name: bound for name, bound in bounds.items() if name != SHARE}
     with tempfile.TemporaryDirectory() as folder:
         root, found = Path(folder), Repair()
         ranked = _ranked(model, root)
-        judge = _Judge(source, model.info)
 
         def enough(layers: tuple[str, ...]) -> bool:
             source.progress(len(found.trials) / most, f"{len(layers)} layers in float")
             path = _converted_unless_float(replace(model, recipe={**recipe, "deny_layers": list(layers)}), root)
-            figures = {} if path is None else judge(path)
-            good = all(_keeps(name, figures[name], bound) for name, bound in bounds.items() if name in figures)
+            figures = {SHARE: 0.0} if path is None else judge(path)
+            good = all(_keeps(name, figures[name], bound) for name, bound in limits.items() if name in figures)
             found.trials.append(Trial(layers, figures, good))
             return good
 
         layers = smallest(ranked, enough, most)
-        if layers is not None and len(layers) == len(ranked):
-            layers = None  # the float model itself
+        share = next((one.figures[SHARE] for one in found.trials if one.layers == layers), 0.0)
+        if share < bounds.get(SHARE, np.finfo(float).tiny):
+            layers = None  # next to the float model itself
         found.reached = layers is not None
         found.layers = layers or ()
         return found
@@ -148,15 +155,24 @@ def _ranked(model: Model, root: Path) -> list[str]:
 
 
 class _Judge:
-    """Holds an artifact against the float model, and against labels where the task has them."""
+    """Holds an artifact against the float model, and against labels where the task has them.
 
-    def __init__(self, source: Source, info: Mapping[str, Any]) -> None:
+    Ranges fit the images that they were made from: where there are no others, some are kept from the trials.
+    """
+
+    def __init__(self, source: Source, recipe: dict[str, Any]) -> None:
         from zoo import saved_model
 
+        info = source.info
         labelled = (source.dataset / "train_labels.npy").is_file() and bool(info["classes"])
         kind = "train" if labelled else "calibration"
         images = np.load(source.dataset / f"{kind}_images.npy", mmap_mode="r")
-        chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:JUDGED])
+        used = 0
+        self.recipe = recipe
+        if not labelled and len(images) > 1:
+            used = min(recipe["calibration_images"], len(images) - -(-len(images) // HELD_OUT))
+            self.recipe = {**recipe, "calibration_images": used}
+        chosen = used + np.sort(np.random.default_rng(0).permutation(len(images) - used)[:JUDGED])
         self._pixels = [preprocessing.apply(images[i : i + 1], info["preprocessing"]) for i in chosen]
         self._labels = np.load(source.dataset / "train_labels.npy")[chosen] if labelled else None
         self._primary: str = info["primary"]
@@ -171,6 +187,7 @@ class _Judge:
         values, _, _ = fidelity.compare({"o": scores}, {"o": self._reference}, "o")
         known = ("cosine", "sqnr_db", "agreement")
         figures: dict[str, float] = {name: float(values[name] or 0) for name in known if name in values}
+        figures[SHARE] = float(audit.measure(path, "tflite").values.get(SHARE) or 0)
         if self._labels is not None and scores.ndim == 2:
             before, after = (float((one.argmax(1) == self._labels).mean()) for one in (self._reference, scores))
             figures["top1_drop"] = before - after

@@ -62,7 +62,8 @@ def test_what_no_set_mends_is_given_up() -> None:
 def source(exported: dict[str, Path], images: Any, tmp_path: Path) -> Source:
     """The net as the source stage leaves it, without labels."""
     root = exported["tflite none"].parents[2]
-    np.save(tmp_path / "calibration_images.npy", images)
+    more = np.random.default_rng(7).integers(0, 256, (56, 16, 16, 3)).astype(np.uint8)
+    np.save(tmp_path / "calibration_images.npy", np.concatenate([images, more]))
     (tmp_path / "saved_model").symlink_to(root / "saved_model")
     info = {
         "input": {"name": "image", "shape": [1, 16, 16, 3]},
@@ -90,6 +91,18 @@ def test_the_guilty_layer_is_left_in_float_and_the_rest_is_int8(source: Source, 
     assert best["figures"]["sqnr_db"] >= 75 > trials[0]["figures"]["sqnr_db"]
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_nothing_is_reached_where_too_little_would_be_int8(source: Source, tmp_path: Path) -> None:
+    bounds = {"sqnr_db": 75.0, "int8_mac_share": 0.9999}
+    options = ptq.Options("int8", per_channel=False, deny="auto", deny_bounds=bounds)
+    recipe = ptq.quantize(source, options, tmp_path)
+    assert recipe["facts"]["denied_layers"] == 0
+    assert not recipe["facts"]["deny_reached"]
+    enough = [one["figures"]["int8_mac_share"] for one in recipe["notes"]["trials"] if one["enough"]]
+    assert enough  # what would be good enough is float in part
+    assert max(enough) < 0.9999
+
+
 def test_nothing_is_denied_where_nothing_is_lost(source: Source, tmp_path: Path) -> None:
     options = ptq.Options("int8", deny="auto", deny_bounds={"cosine": 0.5})
     recipe = ptq.quantize(source, options, tmp_path)
@@ -98,6 +111,6 @@ def test_nothing_is_denied_where_nothing_is_lost(source: Source, tmp_path: Path)
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(UserError, match=r"deny_bounds: beauty is not known; allowed: cosine, sqnr_db, top1_drop"):
+    with pytest.raises(UserError, match=r"deny_bounds: beauty is not known; allowed: cosine, sqnr_db, top1_drop, int8_mac_share"):
         ptq.refuses(ptq.Options("int8", deny_bounds={"beauty": 1.0}), "tflite")
     assert "int8" in (ptq.refuses(ptq.Options("dynamic", deny="auto"), "tflite") or "")
