@@ -111,6 +111,6 @@ def test_nothing_is_denied_where_nothing_is_lost(source: Source, tmp_path: Path)
 
 
 def test_mistakes_are_told() -> None:
-    with pytest.raises(UserError, match=r"deny_bounds: beauty is not known; allowed: cosine, sqnr_db, top1_drop, int8_mac_share"):
+    with pytest.raises(UserError, match="beauty is not known; allowed: cosine, sqnr_db, top1_drop, int8_mac_share"):
         ptq.refuses(ptq.Options("int8", deny_bounds={"beauty": 1.0}), "tflite")
     assert "int8" in (ptq.refuses(ptq.Options("dynamic", deny="auto"), "tflite") or "")
