@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StageFailed
+from harness.errors import StageFailed, Unsupported
 from harness.exporters.contract import Artifact, Model
 from harness.quantizers.contract import Source
 
@@ -41,7 +41,8 @@ def rewrite(model: Model, out: Path) -> Artifact:
     """Quantize ``model.artifact``.
 
     Raises:
-        StageFailed: ``no_artifact``, ``nothing_to_quantize``; and what ONNX Runtime and the checker raise.
+        Unsupported: ``nothing_to_quantize``.
+        StageFailed: ``no_artifact``; and what ONNX Runtime and the checker raise.
     """
     from onnxruntime import quantization as ort
 
@@ -52,7 +53,7 @@ def rewrite(model: Model, out: Path) -> Artifact:
         raise StageFailed("there is no ONNX file to start from", "no_artifact")
     wanted = [node for node in reader.read(model.artifact).nodes if node.op in OPERATORS]
     if not wanted:
-        raise StageFailed(f"the model has no {' and no '.join(OPERATORS)}", "nothing_to_quantize")
+        raise Unsupported(f"the model has no {' and no '.join(OPERATORS)}", "nothing_to_quantize")
     path = out / "model.onnx"
     with to_onnx.prepared(model.artifact, out) as prepared:
         ort.quantize_dynamic(

@@ -10,15 +10,19 @@ from harness.records import Cell, Record
 from harness.report.markdown import escape, numbered, table
 from harness.report.notes import Notes
 from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, milliseconds, number, some, superscript
+from harness.report.support import computed_in_float
 from harness.tables.verdict import Judged, Thresholds, scheme
 
 HEAD = (
-    "model", "quant", "export", "runtime", "", "int8 share", "float ops", "which", "scale per channel", "input",
+    "model", "task", "quant", "export", "runtime", "", "form", "int8 share", "float ops", "which", "scale per channel",
+    "7 bits", "input",
     "partitions", "outside", "integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite",
     "trained says the same", "best epoch", "peak GB", "images", "p50 ms",
 )  # fmt: skip
 EXPLAINED = """\
-*int8 share*: of the multiply-adds, read from the file. *float ops*: operators that compute in float, *which* of them.
+*form*: what a file made by way of another holds, in a note. *int8 share*: of the multiply-adds, read from the file.
+*float ops*: operators that compute in float, *which* of them where there should be none. *7 bits*: whether weights are
+kept to seven bits, so that sums of products do not saturate.
 *partitions*, *outside*: parts of the graph that XNNPACK took, operators that it left. *integer convs* to *int8 sums*:
 of the graph that ONNX Runtime made of the file; *int8 sums* are exact, or may saturate on processors without VNNI.
 *steps from TFLite*: the largest difference of an output of `onnx_qdq` from LiteRT's, in steps of the output. *trained
@@ -38,8 +42,8 @@ def page(judged: Sequence[Judged], limits: Thresholds) -> str | None:
     if not rows:
         return None
     notes = Notes()
-    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, notes)] for j in rows]
-    align = ["---", "---", "---", "---", ":-:", "--:", "--:", "---", *("--:" for _ in HEAD[8:])]
+    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, limits, notes)] for j in rows]
+    align = ["---"] * 5 + [":-:", "---", "--:", "--:", "---", *("--:" for _ in HEAD[10:])]
     parts = ["# Inside", EXPLAINED, *_sums(rows, limits), table(list(HEAD), lines, align)]
     return "\n\n".join([*parts, *([numbered(notes.texts)] if notes.texts else []), ""])
 
@@ -48,7 +52,7 @@ def _sums(rows: Sequence[Judged], limits: Thresholds) -> list[str]:
     """Return how many artifacts are integer throughout, for each quantization and format that owe integers."""
     found: dict[tuple[str, str], dict[Cell, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for j in rows:
-        if SHARE in limits.bounds(scheme(j.record)).min:
+        if _owes(j.record, limits):
             cell = j.record.cell
             found[cell.quant, cell.export][_artifact(cell)].append(j.record)
     lines = [_sum(*key, list(artifacts.values())) for key, artifacts in sorted(found.items())]
@@ -80,7 +84,12 @@ def _is_whole(record: Record) -> bool:
     return (number(record, SHARE) or 0) >= 0.99 and number(record, "float_ops") == 0
 
 
-def _row(j: Judged, notes: Notes) -> list[Shown]:
+def _owes(record: Record, limits: Thresholds) -> bool:
+    """Return whether a scheme is to compute in integers."""
+    return SHARE in limits.bounds(scheme(record)).min
+
+
+def _row(j: Judged, limits: Thresholds, notes: Notes) -> list[Shown]:
     record, cell = j.record, j.record.cell
     stopped = j.verdict.verdict == "fails"
     note = notes.number(j.verdict.text) if j.verdict.verdict != "clean" else None
@@ -98,14 +107,17 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
     p50 = record.values.get("latency_p50_ms")
     return [
         Shown(cell.model),
+        Shown(cell.task),
         Shown(cell.quant),
         Shown(cell.export),
         Shown(cell.runtime),
         Shown(SYMBOLS[j.verdict.verdict], note),
+        _form(record, notes),
         shown(SHARE, 4),
         shown("float_ops"),
-        Shown(_named(record) or NO_CELL),
+        Shown((_owes(record, limits) and _named(record)) or NO_CELL),
         shown("per_channel"),
+        shown("reduce_range"),
         Shown(str(record.values.get("input_shape", NO_VALUE))),
         *map(shown, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes",
                      "int8_sums", "converted_max_steps")),
@@ -120,4 +132,20 @@ def _row(j: Judged, notes: Notes) -> list[Shown]:
 def _named(record: Record) -> str:
     """Return the operators that compute in float, as the audit named them."""
     found = record.details.get("float_ops")
-    return some([str(one).removeprefix("float op ") for one in found], 3) if isinstance(found, list) else ""
+    return some([_short(str(one).removeprefix("float op ")) for one in found], 3) if isinstance(found, list) else ""
+
+
+def _short(operator: str) -> str:
+    """Return ``CONV_2D 'net/b/Relu;net/a/Conv2D'`` as ``CONV_2D 'net/a/Conv2D'``."""
+    op, quote, name = operator.partition("'")
+    return f"{op}{quote}{name.rpartition(';')[2]}"
+
+
+def _form(record: Record, notes: Notes) -> Shown:
+    """Return what the file says that it holds, and what ONNX Runtime makes of it where that is float all the same."""
+    form = record.values.get("form")
+    if not isinstance(form, str):
+        return Shown(NO_CELL)
+    told = computed_in_float(record) and not form.startswith("float32")
+    text = f"{form}; ONNX Runtime computes all its convolutions in float" if told else form
+    return Shown("", notes.number(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from harness.report.shown import NO_REASON, clip, one_line
+from harness.report.shown import NO_REASON, one_line, squeezed
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _VARIES = re.compile(
@@ -39,10 +39,8 @@ class Notes:
     @property
     def texts(self) -> list[str]:
         """What the notes say, in order: figures as their range, of several names the first."""
-        return [
-            clip("".join(part for pair in zip(key, [*map(_span, places), ""], strict=True) for part in pair), self.size)
-            for key, places in self._found.items()
-        ]
+        told = (zip(key, [*map(_span, places), ""], strict=True) for key, places in self._found.items())
+        return [squeezed("".join(part for pair in pairs for part in pair), self.size) for pairs in told]
 
 
 def _span(values: list[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from harness.report.markdown import escape
 from harness.report.notes import Notes
-from harness.report.shown import clip, one_line, superscript
+from harness.report.shown import one_line, squeezed, superscript
 from harness.report.support import Way
 
 NO_COMMAND = "no command recorded"
@@ -31,7 +31,7 @@ class Reasons:
         record, cell = way.cell.record, way.cell.record.cell
         number = self._notes.number(f"{cell.quant}: {way.why}")
         key = (cell.model, cell.quant, cell.task, cell.toolchain, way.why)
-        note = (f"{cell.id} ({cell.task})", clip(one_line(way.why), SIZE), one_line(record.reproduce) or NO_COMMAND)
+        note = (f"{cell.id} ({cell.task})", squeezed(one_line(way.why), SIZE), one_line(record.reproduce) or NO_COMMAND)
         self._cells.setdefault(number, {}).setdefault(key, note)
         return superscript(number)
 

@@ -16,8 +16,8 @@ HEAD = (
 )  # fmt: skip
 EXPLAINED = """\
 *in float*: layers that were left so, named below; *trials*: sets that were tried to find them. *before*: the same of
-the artifact that is int8 throughout, where the run has it (`'quant.int8.deny=[none,auto]'` makes both); *÷ int8* and
-*÷ float* are this one's time or size ÷ that of the other, so above 1 is what it costs."""
+the artifact that is int8 throughout, and *÷ int8* this one's time or size ÷ its: both only where the run has that one
+too (`'quant.int8.deny=[none,auto]'` makes both). *÷ float*: the same of the float model; above 1 is what it costs."""
 
 
 def page(judged: Sequence[Judged]) -> str | None:

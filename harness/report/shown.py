@@ -51,6 +51,14 @@ def clip(text: str, size: int = 240) -> str:
     return text if len(text) <= size else text[: size - 1].rstrip() + "…"
 
 
+def squeezed(text: str, size: int = 240) -> str:
+    """Return ``text``, cut in the middle when it is longer than ``size`` characters: causes stand at the end."""
+    if len(text) <= size:
+        return text
+    left = size // 2
+    return f"{text[:left].rstrip()} … {text[left + 3 - size :].lstrip()}"
+
+
 def some(names: Sequence[str], most: int = 6) -> str:
     """Return names in a row, and of many only how many more there are."""
     left = len(names) - most

@@ -144,6 +144,12 @@ def _badness(j: Judged) -> tuple[bool, int]:
     return _unpacked(j), RANK.index(j.verdict.verdict)
 
 
+def computed_in_float(record: Record) -> bool:
+    """Say whether ONNX Runtime computes every convolution of a file in float, whatever its weights are stored as."""
+    integer, floating = (record.values.get(name) for name in ("integer_convs", "float_convs"))
+    return integer == 0 and isinstance(floating, int) and floating > 0
+
+
 def _unpacked(j: Judged) -> bool:
     """Say whether conversion made float of what was quantized: then the result is not quantized at all."""
     return j.record.values.get("quantization_kept") is False
@@ -152,4 +158,6 @@ def _unpacked(j: Judged) -> bool:
 def _told(name: str, j: Judged) -> Way:
     if _unpacked(j):
         return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
+    if is_quantized(j.record) and computed_in_float(j.record):
+        name = f"{name} (computed in float)"
     return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text))

@@ -17,7 +17,8 @@ Y: exported, passed `onnx.checker`, loads, runs and gives what the float model g
 *degraded*: all that, but for the metric in the note. N: does not, for the reason in the note. *not run*: no cell of the
 run asks for it. PTQ: quantized after training, in TFLite; QAT: trained for it; in brackets the presets that are not as
 the others. A quantized ONNX file comes from a float file (`ort_static/onnx`), from TFLite (`…/onnx_qdq`), or from a
-trained model directly (`qat/onnx`). Accuracy, latency and size of every cell are in `compatibility.md`."""
+trained model directly (`qat/onnx`); *computed in float*: ONNX Runtime runs no convolution of it in int8. Accuracy,
+latency and size of every cell are in `compatibility.md`."""
 
 
 def page(judged: Sequence[Judged]) -> str | None:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from harness import processor
-from harness.errors import StageFailed
+from harness.errors import StageFailed, Unsupported
 from harness.exporters import onnx as exporter
 from harness.exporters.contract import Model
 from harness.metrics import audit
@@ -99,6 +100,17 @@ def test_dynamic_is_for_matrix_products_alone(floating: Model, source: Source, t
     assert found.details["ops"]["Conv"] == {"float32": 4}
     assert 0 < found.values["hybrid_mac_share"] < 0.1
     assert accuracy(file, source) >= 0.95
+
+
+def test_without_a_matrix_product_there_is_nothing_to_do(floating: Model, source: Source, tmp_path: Path) -> None:
+    nodes = [onnx.helper.make_node("Relu", ["image"], ["predictions"])]
+    ports = [onnx.helper.make_tensor_value_info(name, 1, [1, 2]) for name in ("image", "predictions")]
+    graph = onnx.helper.make_graph(nodes, "g", ports[:1], ports[1:])
+    bare = replace(floating, artifact=tmp_path / "bare.onnx", recipe={"per_channel": True})
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]), tmp_path / "bare.onnx")
+    with pytest.raises(Unsupported, match="no MatMul and no Gemm") as caught:
+        ort_dynamic.rewrite(bare, tmp_path)
+    assert caught.value.reason == "nothing_to_quantize"
 
 
 def test_they_take_onnx_and_say_what_is_missing(floating: Model, source: Source, tmp_path: Path) -> None:

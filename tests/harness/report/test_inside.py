@@ -46,6 +46,30 @@ def test_kernels_of_onnx_runtime_have_their_columns() -> None:
     assert [row[name] for name in names] == ["51", "1", "2", "exact", "1", "–"]
 
 
+def test_a_form_says_when_its_integers_are_computed_in_float() -> None:
+    def made(model: str, integer_convs: int, form: str) -> Record:
+        counts = {"integer_convs": integer_convs, "float_convs": 51 - integer_convs}
+        return plain(model, export="onnx_qdq", runtime="onnxruntime", form=form, reduce_range=True, **counts)
+
+    page, rows = table(made("resnet50", 51, "QDQ"), made("resnet101", 0, "QDQ"), made("resnet152", 0, "float32"))
+    assert {(row["task"], row["7 bits"]) for row in rows} == {("digits", "yes")}
+    texts = {row["model"]: page.partition(f"\n{'⁰¹²³⁴⁵'.index(row['form'])}. ")[2].splitlines()[0] for row in rows}
+    assert texts == {
+        "resnet50": "QDQ",
+        "resnet101": "QDQ; ONNX Runtime computes all its convolutions in float",
+        "resnet152": "float32",
+    }
+
+
+def test_operators_are_named_where_there_should_be_none_by_their_last_name() -> None:
+    ops = ["float op CONV_2D 'net/a/Relu;net/a/bn;net/a/Conv2D'"]
+    one = replace(plain(float_ops=1, int8_mac_share=0.5), details={"float_ops": ops})
+    options = {"quant": {"method": "ptq", "scheme": "float16"}}
+    other = replace(one, cell=replace(one.cell, quant="float16"), options=options)
+    _, rows = table(one, other)
+    assert {row["quant"]: row["which"] for row in rows} == {"int8": "CONV_2D 'net/a/Conv2D'", "float16": "–"}
+
+
 def test_how_many_run_as_integers_and_how_many_never_were() -> None:
     def qdq(model: str, float_convs: int) -> Record:
         return plain(model, export="onnx_qdq", runtime="onnxruntime", integer_convs=51, float_convs=float_convs)

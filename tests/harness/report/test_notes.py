@@ -17,9 +17,10 @@ def test_each_text_has_one_number() -> None:
     assert told("a", "b", "a ", "") == ([1, 2, 1, 3], ["a", "b", "no reason recorded"])
 
 
-def test_long_notes_are_cut() -> None:
-    ((one,), (text,)) = told("x" * 1000)
-    assert (one, len(text), text[-1]) == (1, 240, "…")
+def test_long_notes_are_cut_in_the_middle() -> None:
+    ((one,), (text,)) = told("what failed " + "x" * 1000 + " the cause")
+    assert (one, len(text), text[:11], text[-9:]) == (1, 240, "what failed", "the cause")
+    assert " … " in text
 
 
 def test_figures_are_a_range_and_bounds_stay_apart() -> None:

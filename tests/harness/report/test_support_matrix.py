@@ -123,6 +123,15 @@ def test_a_combination_that_cannot_be_is_not_run_and_a_float_file_is_not_quantiz
     assert "not quantized any more: float32: unpacked" in text
 
 
+def test_a_file_whose_convolutions_are_all_computed_in_float_says_so() -> None:
+    text = page(
+        cell("resnet50", "ort_dynamic", "onnx", 13, integer_convs=0, float_convs=53),
+        cell("resnet50", "int8", "onnx_qdq", 13, integer_convs=53, float_convs=0),
+        cell("resnet50", "none", "onnx", 13, integer_convs=0, float_convs=53),
+    )
+    assert rows(text)["resnet50"][1:3] == ["Y", "Y: int8/onnx_qdq, ort_dynamic/onnx (computed in float)"]
+
+
 def test_pruning_alone_is_no_quantization() -> None:
     pruned = cell("resnet50", "prune", "onnx", 13)
     alone = replace(pruned, options={**pruned.options, "quant": {"method": "prune", "then": "float"}})
