@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TEMPLATES = Path(__file__).parent / "templates"
+MOST_COLUMNS = 12
+"""Columns of the matrix; with more their heads stand upright and the fields are narrow."""
+MOST_OPEN = 8
+"""Failures whose message is shown without being asked for."""
 _SCRIPTS = ("page.js", "details.js", "plots.js")
 
 
@@ -44,6 +49,7 @@ def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    jinja.filters["by_export"] = _by_export
     return jinja.get_template("index.html.j2").render(
         view=view,
         style=Markup(style),  # our own files; the page's policy allows no others
@@ -51,16 +57,24 @@ def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
         empty_hash=_hash(""),  # Plotly adds an empty style element, and its rules one by one
-        data=Markup(script_text(payload(view.judged, table))),
+        data=Markup(script_text(payload(view.judged, table, view.thresholds))),
         details=Markup(packed(script_text(details(view.judged, view.folders, out_dir)))),
         plotly=Markup(packed(plotly)),
         map_styles=_map_styles(plotly),
         hover=lambda entry: hover(entry, view.names),
         numbers=lambda entry: _numbers(entry, places),
+        most_columns=MOST_COLUMNS,
+        most_open=MOST_OPEN,
         legend=LEGEND,
         symbols=SYMBOLS,
         bounds_text=bounds_text,
     )
+
+
+def _by_export(columns: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Return (exporter, quantizations) of columns, neighbours of one exporter together."""
+    runs = itertools.groupby(columns, key=lambda column: column[1])
+    return [(export, [quant for quant, _ in run]) for export, run in runs]
 
 
 def _hash(text: str) -> str:

@@ -60,6 +60,10 @@ class Labels:
         parts += [cell.toolchain] if self.toolchains else []
         return " · ".join(parts)
 
+    def cell(self, cell: Cell) -> str:
+        """Return the name of a cell, with its task when there are several."""
+        return f"{cell.id} · {cell.task}" if self.tasks else cell.id
+
     def runtime(self, cell: Cell) -> str:
         """Return the name of a cell's runtime, with its threads when they differ."""
         return f"{cell.runtime} t{cell.threads}" if self.threads else cell.runtime

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from harness.report import drawings
 from harness.report.latencies import quantiles
 from harness.report.shown import printable
-from harness.tables.verdict import Judged
+from harness.tables.verdict import Judged, Thresholds, scheme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +36,10 @@ GROUPS = (*(name for name, _ in _GROUPS), "work")
 _ELSEWHERE = frozenset({"notes", "artifact", "artifact_sha256", "verdict_metric", "reproduce"})
 
 
-def payload(judged: Sequence[Judged], table: pd.DataFrame) -> dict[str, Any]:
+def payload(judged: Sequence[Judged], table: pd.DataFrame, limits: Thresholds) -> dict[str, Any]:
     """Return what ``page.js`` and ``plots.js`` read; rows in the order of ``judged``, as in ``table``.
 
+    ``claims``: the rows whose scheme is to compute in integers, by ``limits``.
     ``columns``: name, group, and ``number`` (one a row, null for none) or ``text`` with ``code`` (-1 for none).
     ``why``: for each row the number of its set in ``whys``, which is column → number of its text in ``reasons``.
     """
@@ -48,9 +49,11 @@ def payload(judged: Sequence[Judged], table: pd.DataFrame) -> dict[str, Any]:
         whys.number(tuple((name, reasons.number(printable(text))) for name, text in j.record.missing.items()))
         for j in judged
     ]
+    claims = [number for number, j in enumerate(judged) if "int8_mac_share" in limits.bounds(scheme(j.record)).min]
     columns = [_column(str(name), table[name].tolist()) for name in table.columns if name not in _ELSEWHERE]
     return {
         "groups": GROUPS,
+        "claims": claims,
         "columns": [one for one in columns if one],
         "why": why,
         "whys": [dict(pairs) for pairs in whys.found],

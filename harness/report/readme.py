@@ -28,28 +28,36 @@ def block(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thr
 
 
 def _short(report: View) -> list[str]:
-    """Return a row a model: the support matrix with its reasons, and the figures asked for first."""
+    """Return a row a model: the support matrix, a line for each reason, and the figures asked for first."""
     latest = newest(report.judged)
-    matrix = ["## Support matrix", *support_matrix.tables(latest)]
+    matrix = ["## Support matrix", *support_matrix.tables(latest, commands=False)]
+    matrix += ["The command that shows each reason is in `reports/reference/support-matrix.md`."]
     return [*matrix, "## Latency, size and accuracy", *overview.tables(latest)]
 
 
 def _measured(report: View) -> list[str]:
     """Return when, on what and with what it was measured, runs of one machine and one set of packages together."""
     found: dict[str, list[str]] = defaultdict(list)
+    efforts: dict[str, set[str]] = defaultdict(set)
     for info in report.runs:
         facts, tables = dict(info.facts), {name: dict(rows) for name, rows in info.tables}
         packages = tables.get("packages", {})
         processes = dict(info.noise).get("processes a cell", "")
         machine = [facts.get("cpu", ""), f"{facts['cores']} cores" if "cores" in facts else ""]
         versions = [f"{name} {packages[name]}" for name in PACKAGES if name in packages]
-        effort = f"processes for each latency: {processes}" if processes else ""
-        found[", ".join(one for one in (*machine, *versions, effort) if one)] += [info.first[:10], info.last[:10]]
+        text = ", ".join(one for one in (*machine, *versions) if one)
+        found[text] += [info.first[:10], info.last[:10]]
+        efforts[text] |= {str(processes)} - {""}
     days = sorted((min(dates), max(dates), text) for text, dates in found.items() if text)
     return [
-        f"Measured {first if first == last else f'{first} to {last}'} on {markdown.escape(text)}."
+        f"Measured {first if first == last else f'{first} to {last}'} on {markdown.escape(_with(text, efforts[text]))}."
         for first, last, text in days
     ]
+
+
+def _with(text: str, processes: set[str]) -> str:
+    """Return what a latency rests on behind the machine: processes, which are fewer for a quick measurement."""
+    return f"{text}, processes for each latency: {' or '.join(sorted(processes))}" if processes else text
 
 
 def update(

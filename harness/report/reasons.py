@@ -35,6 +35,11 @@ class Reasons:
         self._cells.setdefault(number, {}).setdefault(key, note)
         return superscript(number)
 
+    def short(self) -> list[str]:
+        """Return the notes as one block without commands, a line each; nothing when there is none."""
+        lines = [f"{number}. {escape(text)}" for number, text in enumerate(self._notes.texts, 1)]
+        return ["\n".join(lines)] if lines else []
+
     def markdown(self) -> list[str]:
         """Return the notes as one block, nothing when there is none."""
         blocks = [_block(number, text, list(self._cells[number].values()))

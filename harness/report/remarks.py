@@ -19,7 +19,7 @@ def remarks(judged: Sequence[Judged], names: Labels) -> tuple[str, ...]:
     records = [j.record for j in judged]
     return (
         *_baseline_off(records, names),
-        *_noisy(records),
+        *_noisy(records, names),
         *_machines(records),
         *_not_delegated(records, names),
     )
@@ -34,8 +34,8 @@ def _baseline_off(records: Sequence[Record], names: Labels) -> Iterator[str]:
         )
 
 
-def _noisy(records: Sequence[Record]) -> Iterator[str]:
-    noisy = [r.cell.id for r in records if r.status == "noisy"]
+def _noisy(records: Sequence[Record], names: Labels) -> Iterator[str]:
+    noisy = [names.cell(r.cell) for r in records if r.status == "noisy"]
     if noisy:
         yield (
             f"noisy latency in {len(noisy)} of {len(records)} cells (under half of the samples were clean): "

@@ -27,11 +27,12 @@ def page(judged: Sequence[Judged]) -> str | None:
     return "\n\n".join(["# Support matrix", *parts, ""]) if parts else None
 
 
-def tables(judged: Sequence[Judged]) -> list[str]:
+def tables(judged: Sequence[Judged], *, commands: bool = True) -> list[str]:
     """Return what the page says as blocks of Markdown, nothing when there is no model."""
     reasons = Reasons()
     rows = [line(row, reasons) for row in supports(judged, old_table().models)]
-    return [EXPLAINED, table(HEAD, rows, ["---"] * len(HEAD)), *reasons.markdown()] if rows else []
+    told = reasons.markdown() if commands else reasons.short()
+    return [EXPLAINED, table(HEAD, rows, ["---"] * len(HEAD)), *told] if rows else []
 
 
 def line(row: Support, reasons: Reasons) -> list[str]:

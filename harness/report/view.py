@@ -49,6 +49,7 @@ class View:
     """Numbered on from the last of ``matrix_notes``."""
     remarks: tuple[str, ...]
     failing: tuple[Failing, ...]
+    """In the order of the cells."""
     thresholds: Thresholds
     problems: tuple[str, ...]
     judged: tuple[Judged, ...]
@@ -93,7 +94,7 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
         summary=rows,
         summary_notes=tuple(notes.texts[in_matrix:]),
         remarks=(*_replaced(judged, shown), *remarks(shown, names)),
-        failing=_failing(judged),
+        failing=_failing(judged, names),
         thresholds=limits,
         problems=reading.problems,
         judged=tuple(judged),
@@ -115,7 +116,7 @@ def _replaced(judged: Sequence[Judged], shown: Sequence[Judged]) -> list[str]:
     return [f"{older} cells are in more than one run: the matrix shows the newest of each."] if older else []
 
 
-def _failing(judged: Iterable[Judged]) -> tuple[Failing, ...]:
+def _failing(judged: Iterable[Judged], names: Labels) -> tuple[Failing, ...]:
     """Return the failures, those of one artifact with one cause together."""
     groups: dict[tuple[object, ...], list[Judged]] = defaultdict(list)
     for j in judged:
@@ -123,14 +124,14 @@ def _failing(judged: Iterable[Judged]) -> tuple[Failing, ...]:
             cell = j.record.cell
             artifact = (j.record.run, cell.task, cell.model, cell.quant, cell.export, cell.toolchain)
             groups[(*artifact, j.verdict.text)].append(j)
-    return tuple(_failure(group) for group in groups.values())
+    return tuple(_failure(group, names) for group in groups.values())
 
 
-def _failure(group: Sequence[Judged]) -> Failing:
+def _failure(group: Sequence[Judged], names: Labels) -> Failing:
     record = group[0].record
     failure = record.failure
     return Failing(
-        cells=tuple(j.record.cell.id for j in group),
+        cells=tuple(names.cell(j.record.cell) for j in group),
         status=record.status,
         stage=failure.stage if failure else record.stage,
         reason=failure.reason if failure else "no reason recorded",

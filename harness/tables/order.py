@@ -30,8 +30,8 @@ def natural(name: str) -> Key:
 
 
 def model_key(cell: Cell) -> Key:
-    """Return the sort key of a cell's model: task, family, then the name, then the toolchain."""
-    return (cell.task, natural(cell.family), natural(cell.model), cell.toolchain)
+    """Return the sort key of a cell's model: family, then the name, then task and toolchain."""
+    return (natural(cell.family), natural(cell.model), cell.task, cell.toolchain)
 
 
 def column_key(quant: str, export: str) -> Key:

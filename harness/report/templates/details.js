@@ -41,7 +41,7 @@ function opened(row, cell) {
   const picture = element("div", { class: "plot small" });
   if (cell.latency) document.dispatchEvent(new CustomEvent("latency", { detail: { processes: cell.latency, picture } }));
   return element("section", { class: "cell-details" },
-    element("h3", {}, element("span", { class: `chip ${verdict.replace("/", "")}` }, verdict), ` ${value("cell", row)}`),
+    element("h3", {}, element("span", { class: `chip ${verdict.replace("/", "")}` }, verdict), ` ${fullName(row)}`),
     value("verdict_text", row) ? element("p", {}, value("verdict_text", row)) : null,
     value("message", row) ? element("pre", { class: "message" }, value("message", row)) : null,
     cell.log_tail ? element("details", {}, element("summary", {}, "end of the log"), element("pre", {}, cell.log_tail)) : null,
@@ -54,18 +54,26 @@ function opened(row, cell) {
     numbers(row), absent(row));
 }
 
+function fullName(row) {
+  const several = (COLUMNS.get("task")?.text.length || 0) > 1;
+  return value("cell", row) + (several ? ` · ${value("task", row)}` : "");
+}
+
 function quoted(text) {
   return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 async function open(rows) {
   const cells = await moreOf(rows);
-  const title = rows.length === 1 ? value("cell", rows[0]) : `${rows.length} cells`;
+  const title = rows.length === 1 ? fullName(rows[0]) : `${rows.length} cells`;
   const close = element("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => DETAILS.close() }, "×");
   DETAILS.replaceChildren(element("header", {}, element("h2", { id: "details-title" }, title), close), ...rows.map((row, place) => opened(row, cells[place])));
   DETAILS.showModal();
   DETAILS.scrollTop = 0;
 }
+
+// Paper cannot be unfolded.
+addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details.fold")) one.open = true; });
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-cells]");

@@ -5,6 +5,8 @@ const QUALITY = [["top1", "top-1"], ["agreement", "agreement with the float mode
 const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, MB"], ["gzip_bytes", "size after gzip, MB"]];
 const BY = [["quant"], ["family"], ["runtime"], ["family", "runtime"], ["export"], ["model"]];
 const APART = ["task", "toolchain"]; // never one front over them: other images, other code
+const TASKS = COLUMNS.get("task")?.text.length || 0;
+const BARS = 40; // artifacts that are shown one by one
 const LOG = { type: "log", dtick: "D2" };
 const picked = { y: "", x: "latency_p50_ms", by: "family" };
 let plotly = null;
@@ -33,13 +35,14 @@ function layout(title, x, y, more = {}) {
   };
 }
 
-function draw(id, traces, made) {
+function draw(id, traces, made, of = 0) {
   const place = document.getElementById(id);
   const empty = traces.every((trace) => !trace.x.length);
   const cells = new Set(traces.flatMap((trace) => trace.customdata || [])).size;
   place.setAttribute("role", "img");
   place.setAttribute("aria-label", `${made.title.text}: ${empty ? "no" : cells} cells. The same numbers are in the table of all cells.`);
   place.parentElement.classList.toggle("empty", empty);
+  place.parentElement.querySelector(".left").textContent = of > cells && !empty ? ` ${of - cells} of the cells have no such numbers, as without labels.` : "";
   window.Plotly.react(place, empty ? [] : traces, empty ? { ...made, annotations: [{ text: "no cell has these numbers", showarrow: false }] } : made,
     { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
   if (!place.dataset.ready) {
@@ -60,7 +63,7 @@ function points(rows, x, y, by) {
   const runtimes = COLUMNS.get("runtime")?.text || [];
   return split(rows, by).map(([name, of], number) => ({
     type: "scatter", mode: "markers", name, legendgroup: name, customdata: of, x: of.map(x), y: of.map(y),
-    text: of.map((row) => value("cell", row)), hovertemplate: "%{text}<br>%{x:.4g}, %{y:.5g}<extra></extra>",
+    text: of.map(fullName), hovertemplate: "%{text}<br>%{x:.4g}, %{y:.5g}<extra></extra>",
     marker: { size: 8, opacity: 0.85, color: PALETTE[number % PALETTE.length],
       symbol: of.map((row) => SHAPES[runtimes.indexOf(value("runtime", row)) % SHAPES.length]) },
   }));
@@ -83,7 +86,7 @@ function trade(rows) {
   const title = new Map([...QUALITY, ...COST]);
   const by = picked.by.split(" × ");
   draw("plot-trade", [...points(own, x, y, by), ...fronts(own, x, y, by)],
-    layout("What accuracy costs", title.get(picked.x), title.get(picked.y) + unit, { xaxis: LOG }));
+    layout("What accuracy costs", title.get(picked.x), title.get(picked.y) + unit, { xaxis: LOG }), rows.length);
 }
 
 function kernels(rows) {
@@ -104,23 +107,34 @@ function drop(rows) {
   const own = rows.filter((row) => has(row, name));
   const traces = [...grouped(own, "quant")].map(([quant, of]) => ({
     type: "box", name: quant, boxpoints: "all", jitter: 0.6, pointpos: 0, y: of.map(y), x: of.map(() => quant), customdata: of,
-    text: of.map((row) => value("cell", row)), hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>", marker: { size: 5, opacity: 0.7 },
+    text: of.map(fullName), hovertemplate: "%{text}<br>%{y:.2f}<extra></extra>", marker: { size: 5, opacity: 0.7 },
   }));
   const title = name === "agreement" ? "images that change their class, %" : "top-1 lost, points";
-  draw("plot-drop", traces.length ? traces : [{ x: [] }], layout("What each method costs", "", title, { showlegend: false }));
+  draw("plot-drop", traces.length ? traces : [{ x: [] }], layout("What each method costs", "", title, { showlegend: false }), rows.length);
 }
 
+// Of what is to compute in integers: an artifact each, or, of many, the lowest of each quantization and format.
 function inside(rows) {
-  const own = rows.filter((row) => has(row, "int8_mac_share") && value("quant", row) !== "none" && (value("runtime", row) === "xnnpack" || value("export", row) !== "tflite"));
-  const label = (row) => `${value("model", row)} ${value("quant", row)} ${value("export", row)}`;
-  const sorted = own.sort((a, b) => value("int8_mac_share", a) - value("int8_mac_share", b) || label(b).localeCompare(label(a))).slice(0, 60);
-  const bar = (name, of, x, color) => ({ type: "bar", orientation: "h", name, customdata: of, y: of.map(label), x: of.map(x), marker: { color } });
+  const claims = new Set(DATA.claims);
+  const own = rows.filter((row) => claims.has(row) && has(row, "int8_mac_share") && (value("runtime", row) === "xnnpack" || value("export", row) !== "tflite"));
+  const share = (row) => 100 * value("int8_mac_share", row);
   const taken = (row) => 100 * (1 - value("undelegated_ops", row) / value("op_count", row));
-  const delegated = sorted.filter((row) => has(row, "undelegated_ops", "op_count"));
-  const more = own.length > sorted.length ? ` (the ${sorted.length} lowest of ${own.length})` : "";
-  draw("plot-inside", [bar("int8 multiply-adds", sorted, (row) => 100 * value("int8_mac_share", row), PALETTE[0]),
-    bar("operators in the delegate", delegated, taken, PALETTE[4])],
-    layout(`What is really quantized${more}`, "%", "", { barmode: "group", height: Math.max(320, 24 * sorted.length + 120), xaxis: { range: [0, 100] }, yaxis: { tickfont: { size: 9 } } }));
+  const form = (row) => `${value("quant", row)} ${value("export", row)}`;
+  const artifact = (row) => [value("model", row), form(row), ...(TASKS > 1 ? [value("task", row)] : [])].join(" ");
+  const many = own.length > BARS;
+  const groups = [...Map.groupBy(own, many ? form : artifact)].map(([name, of]) => [many ? `${name} (${of.length})` : name, of]);
+  const lowest = (of, size) => of.reduce((least, row) => (size(row) < size(least) ? row : least));
+  const bars = (name, size, color, known) => {
+    const shownGroups = groups.map(([label, of]) => [label, of.filter(known)]).filter(([, of]) => of.length);
+    const least = shownGroups.map(([, of]) => lowest(of, size));
+    return { type: "bar", orientation: "h", name, customdata: least, y: shownGroups.map(([label]) => label), x: least.map(size),
+      text: least.map(artifact), textposition: "none", hovertemplate: "%{text}: %{x:.1f} %<extra></extra>", marker: { color } };
+  };
+  const made = [bars("int8 multiply-adds", share, PALETTE[0], () => true),
+    bars("operators in the delegate", taken, PALETTE[4], (row) => has(row, "undelegated_ops", "op_count"))];
+  draw("plot-inside", made, layout(many ? "What is really quantized: the lowest of each" : "What is really quantized", "%", "", {
+    barmode: "group", height: Math.max(320, 30 * groups.length + 120), xaxis: { range: [0, 101] }, legend: { orientation: "h", y: 1.02, yanchor: "bottom", font: { size: 11 } },
+    margin: { l: 10, r: 10, t: 84, b: 10 }, yaxis: { tickfont: { size: 10 }, autorange: "reversed" } }));
 }
 
 function latency({ detail: { processes, picture } }) {

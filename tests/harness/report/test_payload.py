@@ -18,7 +18,7 @@ from harness.tables.frame import frame
 
 def made(folder: Path, out: Path) -> dict[str, Any]:
     found = view([folder])
-    data = payload.payload(found.judged, frame(found.judged))
+    data = payload.payload(found.judged, frame(found.judged), found.thresholds)
     return data | {"cells": payload.details(found.judged, found.folders, out)}
 
 
