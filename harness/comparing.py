@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
@@ -27,6 +28,9 @@ def compare_command(args: list[str]) -> int:
     from harness.compare.render import terminal
 
     given = _compare_words().parse_args(args)
+    for path in (given.markdown, given.json, given.junit):
+        if path is not None:
+            check_writable(path)
     base, cand = side("base", given.base), side("candidate", given.cand)
     known = known_issues.load(given.known)
     ask = Ask(limits(cand, given.set, given.verdict), given.across_machines, given.subset, known)
@@ -61,6 +65,13 @@ def _write(found: Comparison, given: Namespace) -> None:
     for path, render in ((given.markdown, markdown.page), (given.json, as_json.text), (given.junit, junit.text)):
         if path is not None:
             write_text(path, render(found))
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work whether a file can be written. Raises ``UserError``."""
+    folder = next(one for one in path.absolute().parents if one.exists())
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(f"{path}: cannot be written; allowed: a file in a writable folder")
 
 
 def write_text(path: Path, content: str) -> None:

@@ -20,8 +20,9 @@ This project replaces a document of 2022 with a table typed by hand. Its claims,
 EXPLAINED = """\
 *holds*: every way of the run to do it is clean, or, where the table said N, none works. *in part*: some ways do not
 work, or work with a metric out of its bounds. *does not hold*: none works, or, where the table said N, one does.
-*not run*: no cell of this run says anything about it. For a quantized ONNX export the table had an empty field in every
-row: which of its routes work is in `support-matrix.md`."""
+*not run*: no cell of this run says anything about it. Weights of `photos` are random unless its task says otherwise:
+there a metric out of its bounds says more of such weights than of the export. For a quantized ONNX export the table had
+an empty field in every row: which of its routes work is in `support-matrix.md`."""
 Rows = Sequence[tuple[Support, Row]]
 
 
@@ -29,13 +30,18 @@ def page(judged: Sequence[Judged]) -> str | None:
     """Return the page (``judged``: one record of each cell), None when no model of the run is in the old table."""
     claims = old_table()
     said = said_of(claims)
-    rows = [(row, said[row.model]) for row in supports(judged, claims.models) if row.model in said]
-    if not rows:
+    tasks: dict[str, Rows] = {}
+    for task in sorted({j.record.cell.task for j in judged}):
+        found = supports([j for j in judged if j.record.cell.task == task], claims.models)
+        if rows := [(row, said[row.model]) for row in found if row.model in said]:
+            tasks[task] = rows
+    if not tasks:
         return None
     reasons = Reasons()
-    parts = ["# What the old table claimed, and what was measured", INTRO, EXPLAINED, _counts(rows)]
-    parts += ["## Model by model", _models(rows, reasons), *reasons.markdown()]
-    parts += ["## Pruning", old_pruning.block(judged, claims.pruning)]
+    parts = ["# What the old table claimed, and what was measured", INTRO, EXPLAINED]
+    for task, rows in tasks.items():
+        parts += [f"## On {escape(task)}", _counts(rows), "### Model by model", _models(rows, reasons)]
+    parts += [*reasons.markdown(), "## Pruning", old_pruning.block(judged, claims.pruning)]
     return "\n\n".join([*parts, ""])
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.records import Record
-from harness.report.shown import one_line
+from harness.report.shown import number, one_line
 from harness.tables.order import QUANTS, natural, place
 from harness.tables.verdict import RANK, Judged
 
+LEAST_COSINE, MOST_LOST = 0.5, 0.5
+"""With less of the one, or more top-1 lost than the other, an artifact does not do what the model does."""
 Mark = Literal["yes", "degraded", "no"]
 PTQ = ("ptq", "aeq")
 """Methods that quantize a trained model in TFLite."""
@@ -155,9 +157,17 @@ def _unpacked(j: Judged) -> bool:
     return j.record.values.get("quantization_kept") is False
 
 
+def _says_else(record: Record) -> bool:
+    """Say whether the outputs have next to nothing in common with those of the float model."""
+    cosine, lost = (number(record, name) for name in ("cosine", "top1_drop"))
+    return (cosine is not None and cosine < LEAST_COSINE) or (lost is not None and lost > MOST_LOST)
+
+
 def _told(name: str, j: Judged) -> Way:
     if _unpacked(j):
         return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
+    if j.verdict.verdict == "degraded" and _says_else(j.record):
+        return Way(name, "no", j, f"converts, but does not say what the float model says: {one_line(j.verdict.text)}")
     if is_quantized(j.record) and computed_in_float(j.record):
         name = f"{name} (computed in float)"
     return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text))

@@ -15,6 +15,8 @@ from harness.tables.order import record_key
 
 RECORDS = "records.jsonl"
 _log = logging.getLogger(__name__)
+MOST_TOLD = 5
+"""Damaged lines of a file that are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def _lines(file: Path, problems: list[str]) -> Iterator[Record]:
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from error
+    found: list[str] = []
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
@@ -73,5 +76,9 @@ def _lines(file: Path, problems: list[str]) -> Iterator[Record]:
             yield decode_record(line)
         except CodecError as error:
             problem = f"{file.parent.name}/{file.name}, line {number}: {error}; the line is skipped"
-            _log.warning("%s", problem)
+            found.append(problem)
             problems.append(problem)
+    for problem in found[:MOST_TOLD]:
+        _log.warning("%s", problem)
+    if len(found) > MOST_TOLD:
+        _log.warning("%s", f"{file.parent.name}/{file.name}: {len(found) - MOST_TOLD} more such lines")

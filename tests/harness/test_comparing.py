@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness import cli
+from harness import cli, comparing
+from harness.errors import UserError
 from tests.harness.compare.conftest import Runs, cell
 
 
@@ -98,3 +99,10 @@ def test_a_suspicion_that_cannot_be_measured_again_stays_one(three: Runs, capsys
     assert "unconfirmed: the base was measured on another machine" in capsys.readouterr().out
     assert cli.main(["compare", "base", "equal", "--confirm"]) == 0
     assert "confirmed" not in capsys.readouterr().out
+
+
+def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path, tmp_path / "file" / "out.json"):
+        with pytest.raises(UserError, match="cannot be written; allowed: a file in a writable folder"):
+            comparing.compare_command(["no_such_run", "nor_this", "--json", str(place)])

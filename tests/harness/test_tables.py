@@ -375,3 +375,12 @@ def test_any_names_have_one_order(names: set[str]) -> None:
     some = list(names)
     backwards = some[::-1]
     assert sorted(some, key=order.natural) == sorted(backwards, key=order.natural)
+
+
+def test_of_a_file_that_is_no_run_a_few_lines_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("no record\n" * 100)
+    found = tables.read(file)
+    assert len(found.problems) == 100
+    assert len(caplog.messages) == 6
+    assert caplog.messages[-1].endswith("README.md: 95 more such lines")

@@ -51,5 +51,7 @@ def test_the_nightly_workflow_runs_the_script_on_x86_and_arm_and_keeps_what_come
     assert restored["with"]["key"] == saved["with"]["key"]
     assert restored["with"]["key"].startswith(restored["with"]["restore-keys"].strip())
     assert saved["if"] == uploaded["if"] == "${{ !cancelled() }}"
+    assert night["timeout-minutes"] + 20 < job["timeout-minutes"]  # a job that ends keeps nothing
+    assert len(machines) * float(night["env"]["NIGHTLY_CACHE_GIB"]) * 1.074 < 10  # GB, all that GitHub keeps
     script = (ROOT / "scripts" / "nightly.sh").read_text()
     assert all(f"# {name}" in script for name in night["env"] if name.startswith("NIGHTLY_"))

@@ -12,7 +12,7 @@ from harness.compare.render.words import MARKS, TITLES, headline, sections, side
 from harness.report.shown import one_line
 
 FOLDED = 12
-"""More lines than these of one section, without a regression among them, are folded away."""
+"""More lines than these of one section, without a regression among them, are folded away; so are known issues."""
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#@!])")
 
 
@@ -46,8 +46,10 @@ def escaped(text: str) -> str:
 
 def _table(found: Sequence[Finding]) -> list[str]:
     head = ["| | cell | |", "|---|---|---|"]
-    loud = [one for one in found if one.grade in ("regression", "known")]
-    quiet = [one for one in found if one.grade not in ("regression", "known")]
+    many = sum(one.grade == "known" for one in found) > FOLDED
+    grades = ("regression",) if many else ("regression", "known")
+    loud = [one for one in found if one.grade in grades]
+    quiet = [one for one in found if one.grade not in grades]
     if len(quiet) <= FOLDED:
         return [*head, *map(_row, found)]
     folded = ["<details>", f"<summary>{len(quiet)} more</summary>", "", *head, *map(_row, quiet), "", "</details>"]

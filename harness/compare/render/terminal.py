@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.compare.comparison import Comparison
 from harness.compare.findings import Grade
-from harness.compare.render.words import MARKS, TITLES, headline, sections, sides
+from harness.compare.render.words import MARKS, TITLES, headline, sections, shortened, sides
 
 Line = list[tuple[str, str]]
 _STYLES: dict[Grade, str] = {"regression": "bold red", "known": "yellow", "improvement": "green", "note": "dim"}
@@ -24,8 +24,11 @@ def lines(comparison: Comparison) -> Iterator[Line]:
     yield [(sides(comparison), "bold")]
     for section, found in sections(comparison):
         yield [(TITLES[section], "bold")]
-        for one in found:
+        kept, more = shortened(found)
+        for one in kept:
             yield [("  ", ""), (f"{MARKS[one.grade]} {one.cell}", _STYLES[one.grade]), ("  ", ""), (one.text, "")]
+        if more:
+            yield [(f"  {MARKS['known']} {more} more known issues", _STYLES["known"])]
     for text in comparison.remarks:
         yield [(f"note: {text}", "yellow")]
     yield [(headline(comparison), "bold red" if comparison.code else "bold green")]

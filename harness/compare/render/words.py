@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.compare.comparison import Comparison
 from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
 from harness.compare.render.summed import summed
 
+MOST_KNOWN = 12
+"""Known issues of a section that are named one by one."""
 MARKS: dict[Grade, str] = {"regression": "✗", "known": "~", "improvement": "✓", "note": "·"}
 TITLES: dict[Section, str] = {
     "status": "Status",
@@ -42,8 +44,20 @@ def sides(comparison: Comparison) -> str:
 
 
 def sections(comparison: Comparison) -> Iterator[tuple[Section, tuple[Finding, ...]]]:
-    """Return the sections that have something to say, in their order; what many cells share is one line."""
-    for section in SECTIONS:
-        found = summed([one for one in comparison.findings if one.section == section])
-        if found:
-            yield section, found
+    """Return the sections that have something to say, those with a regression first; what many share is one line."""
+    yield from sectioned(comparison.findings)
+
+
+def sectioned(findings: Iterable[Finding]) -> list[tuple[Section, tuple[Finding, ...]]]:
+    """Return findings by section, those with a regression first, the others in their order; many alike are one line."""
+    every = list(findings)
+    found = [(section, summed([one for one in every if one.section == section])) for section in SECTIONS]
+    told = [(section, lines) for section, lines in found if lines]
+    return sorted(told, key=lambda one: all(line.grade != "regression" for line in one[1]))
+
+
+def shortened(found: Sequence[Finding]) -> tuple[tuple[Finding, ...], int]:
+    """Return the lines of a section for a terminal, and how many known issues more there are."""
+    known = [one for one in found if one.grade == "known"]
+    left = set(map(id, known[MOST_KNOWN:]))
+    return tuple(one for one in found if id(one) not in left), len(left)

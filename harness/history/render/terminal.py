@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from harness.compare.findings import Grade
-from harness.compare.render.words import MARKS, TITLES
+from harness.compare.render.words import MARKS, TITLES, shortened
 from harness.history.chronicle import Chronicle
 from harness.history.render.words import headline, sections, span
 
@@ -29,8 +29,11 @@ def lines(history: Chronicle, now: datetime) -> Iterator[Line]:
         yield [(f"old: {old}", "bold yellow")]
     for section, found in sections(history):
         yield [(TITLES[section], "bold")]
-        for one in found:
+        kept, more = shortened(found)
+        for one in kept:
             yield [("  ", ""), (f"{MARKS[one.grade]} {one.cell}", _STYLES[one.grade]), ("  ", ""), (one.text, "")]
+        if more:
+            yield [(f"  {MARKS['known']} {more} more known issues", _STYLES["known"])]
     for text in history.remarks:
         yield [(f"note: {text}", "yellow")]
     yield [(headline(history), "bold red" if history.code else "bold green")]

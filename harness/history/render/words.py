@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.compare.findings import SECTIONS, Finding, Section
-from harness.compare.render.words import counted
+from harness.compare.findings import Finding, Section
+from harness.compare.render.words import counted, sectioned
 from harness.history.chronicle import Chronicle
 
 
@@ -25,8 +25,5 @@ def span(history: Chronicle) -> str:
 
 
 def sections(history: Chronicle) -> Iterator[tuple[Section, tuple[Finding, ...]]]:
-    """Return the sections that have something to say, in their order."""
-    for section in SECTIONS:
-        found = tuple(one for one in history.findings if one.section == section)
-        if found:
-            yield section, found
+    """Return the sections that have something to say, those with a regression first; as ``compare`` sums them."""
+    yield from sectioned(history.findings)

@@ -129,3 +129,12 @@ def test_without_pruned_cells_the_command_is_named() -> None:
 )
 def test_a_claim_of_0959(low: float, high: float, told: str) -> None:
     assert old_pruning.holds(0.959, low, high) == told
+
+
+def test_each_task_has_its_own_answer() -> None:
+    trained, random = cell("resnet50", "int8"), cell("resnet50", "int8", cosine=0.9)
+    text = page(trained, replace(random, cell=replace(random.cell, task="photos")))
+    digits, _, photos = text.partition("## On photos")
+    assert "## On digits" in digits
+    assert rows(digits)["resnet50"][0] == "holds"
+    assert rows(photos)["resnet50"][0] == "in part¹"
