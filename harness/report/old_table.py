@@ -33,8 +33,8 @@ def page(judged: Sequence[Judged]) -> str | None:
     tasks: dict[str, Rows] = {}
     for task in sorted({j.record.cell.task for j in judged}):
         found = supports([j for j in judged if j.record.cell.task == task], claims.models)
-        if rows := [(row, said[row.model]) for row in found if row.model in said]:
-            tasks[task] = rows
+        if of_task := [(row, said[row.model]) for row in found if row.model in said]:
+            tasks[task] = of_task
     if not tasks:
         return None
     reasons = Reasons()
