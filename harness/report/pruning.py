@@ -15,16 +15,18 @@ from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, clip, number
 from harness.tables.verdict import Judged
 
 HEAD = (
-    "model", "variant", "runtime", "verdict", "latency ms", "latency ÷", "95 % interval", "÷ claimed", "size MB",
-    "size ÷", "÷ claimed", "gzip MB", "gzip ÷", "top-1 %", "drop, points", "p", "cosine", "zeros asked",
-    "zeros trained", "of each kernel", "zeros in the file", "of each kernel", "DENSIFY ops", "reproduce",
+    "model", "task", "variant", "runtime", "verdict", "latency ms", "latency ÷", "95 % interval", "÷ claimed",
+    "size MB", "size ÷", "÷ claimed", "gzip MB", "gzip ÷", "top-1 %", "drop, points", "p", "cosine", "zeros asked",
+    "zeros trained", "of each kernel", "zeros in the file", "of each kernel", "DENSIFY ops",
 )  # fmt: skip
 EXPLAINED = """\
 Latency is the median of clean runs. *÷*: divided by the original's; of latency paired (measured in the same rounds),
 below 1 is faster. *claimed*: by the table typed by hand, and whether it holds: within 2 % of what was measured, and
 undecided where 1 is as near (`old-table.md` has the likely causes). *zeros*: share of exact zeros, asked for and
 trained in the kernels that are pruned, found in those of all convolutions and dense layers of the file; *of each
-kernel* the least and the most. *p*: McNemar's exact test on the same images. *cosine*: to the original's outputs."""
+kernel* the least and the most. *p*: McNemar's exact test on the same images. *cosine*: to the original's outputs.
+Any row again: `python -m harness repro RUN MODEL/VARIANT/tflite/RUNTIME` (of the original
+the variant is `none`)."""
 FLOAT = "none"
 Cells = dict[Cell, Record]
 
@@ -36,8 +38,8 @@ def page(judged: Sequence[Judged]) -> str | None:
     if not rows:
         return None
     cells, notes = {j.record.cell: j.record for j in rows}, Notes()
-    lines = [[_text(value) for value in _row(j, cells, notes)] for j in rows]
-    align = ["---", "---", "---", *("--:" for _ in HEAD[3:-1]), "---"]
+    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, cells, notes)] for j in rows]
+    align = ["---", "---", "---", "---", *("--:" for _ in HEAD[4:])]
     parts = ["# Pruning", EXPLAINED, table(list(HEAD), lines, align), *([numbered(notes.texts)] if notes.texts else [])]
     return "\n\n".join([*parts, ""])
 
@@ -51,17 +53,13 @@ def _is_shown(record: Record) -> bool:
     return record.cell.export == "tflite" and (_is_pruned(record) or record.cell.quant in (FLOAT, "int8", "qat"))
 
 
-def _text(value: Shown | str) -> str:
-    """Return a field; a command stands in its backquotes already."""
-    return value if isinstance(value, str) else escape(value.text) + superscript(value.note)
-
-
-def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown | str]:
+def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown]:
     record, cell = j.record, j.record.cell
     row = _Row(j, cells.get(replace(cell, quant=FLOAT)), notes)
     original = cell.quant == FLOAT
     return [
         Shown(cell.model),
+        Shown(cell.task),
         Shown("original" if original else cell.quant),
         Shown(cell.runtime),
         Shown(SYMBOLS[j.verdict.verdict], None if j.verdict.verdict == "clean" else notes.number(j.verdict.text)),
@@ -84,7 +82,6 @@ def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown | str]:
         row.number("sparsity", 3),
         _ends(record.details),
         row.number("densify_ops", 0),
-        f"`{escape(record.reproduce)}`",
     ]
 
 
