@@ -19,6 +19,10 @@ from harness.tables.read import read
 from harness.tables.verdict import Judged, Thresholds, judge_all, thresholds
 
 
+NAMED = 4
+"""Runs that a title names one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failing:
     """One reason behind a ✗, with the cells that share it."""
@@ -60,8 +64,9 @@ class View:
 
     @property
     def title(self) -> str:
-        """Return the names of the runs."""
-        return ", ".join(info.run for info in self.runs) or "no run"
+        """Return the names of the runs, of many how many there are."""
+        names = [info.run for info in self.runs]
+        return ", ".join(names) or "no run" if len(names) <= NAMED else f"{len(names)} runs, {names[0]} to {names[-1]}"
 
     @property
     def counted(self) -> str:
