@@ -18,7 +18,6 @@ from harness.tables.order import cell_key, natural
 from harness.tables.read import read
 from harness.tables.verdict import Judged, Thresholds, judge_all, thresholds
 
-
 NAMED = 4
 """Runs that a title names one by one."""
 
