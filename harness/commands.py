@@ -123,18 +123,27 @@ def run_folder(given: Path) -> Path:
 
 
 def find_cell(run: str, cell: str) -> tuple[Path, Record]:
-    """Return a run's folder and the latest record of a cell, whose id may be shortened to what is unique."""
+    """Return a run's folder and the latest record of a cell, whose id may be shortened to what is unique.
+
+    ``task:cell`` is one of several tasks. Raises ``UserError``.
+    """
     from harness.tables import read
 
     folder = run_folder(Path(run))
-    records = {record.cell.id: record for record in read(folder).records}
+    every, wanted = list(read(folder).records), cell
+    task, _, rest = cell.partition(":")
+    if rest and any(record.cell.task == task for record in every):
+        every, wanted = [record for record in every if record.cell.task == task], rest.strip()
+    records = {record.cell.id: record for record in every}
     hits: list[Record] = []
-    for part in (lambda name: name == cell, lambda name: f"/{cell}/" in f"/{name}/", lambda name: cell in name):
-        hits = hits or [record for name, record in records.items() if part(name)]
+    for part in (lambda name: name == wanted, lambda name: f"/{wanted}/" in f"/{name}/", lambda name: wanted in name):
+        hits = hits or [record for record in every if part(record.cell.id)]
     if len(hits) == 1:
         return folder, hits[0]
     if hits:
-        raise UserError(f"cell '{cell}' is not unique: {', '.join(r.cell.id for r in hits[:8])}")
+        several = len({r.cell.task for r in hits}) > 1
+        named = [f"{r.cell.task}:{r.cell.id}" if several else r.cell.id for r in hits[:8]]
+        raise UserError(f"cell '{cell}' is not unique: {', '.join(named)}")
     raise UserError(f"cell '{cell}' is not in {folder}; {did_you_mean(cell, records)}")
 
 

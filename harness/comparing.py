@@ -69,8 +69,12 @@ def _write(found: Comparison, given: Namespace) -> None:
 
 def check_writable(path: Path) -> None:
     """Find out before the work whether a file can be written. Raises ``UserError``."""
-    folder = next(one for one in path.absolute().parents if one.exists())
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+    try:
+        folder = next((one for one in path.absolute().parents if one.exists()), path)
+        good = not path.is_dir() and folder.is_dir() and os.access(folder, os.W_OK)
+    except OSError:  # such as a name that is too long
+        good = False
+    if not good:
         raise UserError(f"{path}: cannot be written; allowed: a file in a writable folder")
 
 

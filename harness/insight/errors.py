@@ -45,10 +45,13 @@ class Sums:
 
     @property
     def sqnr_db(self) -> float | None:
-        """Signal to quantization noise; None for a float value that is zero throughout."""
-        if not self.signal:
+        """Signal to quantization noise; None for a float value that is zero throughout, or not finite itself."""
+        if not self.signal or not math.isfinite(self.signal):
             return None
-        return min(CEILING_DB, 10 * math.log10(self.signal / self.noise)) if self.noise else CEILING_DB
+        if not math.isfinite(self.noise):
+            return -CEILING_DB
+        ratio = 10 * (math.log10(self.signal) - math.log10(self.noise)) if self.noise else CEILING_DB
+        return min(CEILING_DB, ratio)
 
     @property
     def cosine(self) -> float | None:
@@ -106,20 +109,22 @@ def layers(sums: Mapping[str, Sums], about: Mapping[str, About]) -> list[Layer]:
     found: list[Layer] = []
     ratios = {name: one.sqnr_db for name, one in sums.items()}
 
-    def known(name: str, seen: set[str]) -> Iterator[float]:
+    def known(name: str) -> Iterator[float]:
         """Yield the SQNR of what goes into a value; looked up through what has no float partner."""
-        for source in about[name].inputs:
-            if source in seen or (source in ratios and ratios[source] is None):
+        left, seen = list(about[name].inputs), {name}
+        while left:
+            source = left.pop()
+            if source in seen or source not in about:
                 continue
             seen.add(source)
-            if (ratio := ratios.get(source)) is not None:
+            if source not in ratios:
+                left += about[source].inputs
+            elif (ratio := ratios[source]) is not None:
                 yield ratio
-            elif source in about:
-                yield from known(source, seen)
 
     for position, (name, one) in enumerate((name, one) for name, one in about.items() if name in sums):
         total = sums[name]
-        before = list(known(name, {name}))
+        before = list(known(name))
         ratio = total.sqnr_db
         lost = min(before) - ratio if before and ratio is not None else None
         found.append(

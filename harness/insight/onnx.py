@@ -83,6 +83,8 @@ class Values:
 
     def run(self, pixels: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Return value → real numbers for one image, float32 (1, H, W, C)."""
+        if not self._tensors:
+            return {}
         entry = self._run.get_inputs()[0]
         given: NDArray[Any] = pixels
         if entry.type != "tensor(float)":
@@ -94,10 +96,12 @@ class Values:
         real = ((name, self._real(name, values)) for name, values in found)
         return {name: values for name, values in real if values is not None}
 
-    def _real(self, name: str, values: NDArray[Any]) -> NDArray[Any] | None:
-        """Return the real numbers of a value; None for integers that are no quantized ones."""
+    def _real(self, name: str, values: Any) -> NDArray[Any] | None:
+        """Return the real numbers of a value; None for integers that are no quantized ones, and for sequences."""
+        if not isinstance(values, np.ndarray):
+            return None
         if values.dtype.kind == "f":
-            return values
+            return np.asarray(values)
         stored = self._stored.get(self._numbers[self._tensors[name]])
         if stored is None:
             return None
@@ -140,7 +144,7 @@ class Values:
         """Yield the values that go into a node."""
         for number in node.inputs:
             before, at = self.graph.producers.get(number), number
-            while at not in self._places and before is not None and before.op in CONVERSIONS | MOVES:
+            while at not in self._places and before is not None and before.inputs and before.op in CONVERSIONS | MOVES:
                 at = before.inputs[0]
                 before = self.graph.producers.get(at)
             if at in self._places:
@@ -178,14 +182,16 @@ def _shown(proto: Any) -> Iterator[tuple[str, str]]:
         if node.op_type == "DequantizeLinear":
             back.setdefault(node.input[0], node.output[0])
 
+    outputs = {one.name for one in proto.graph.output}
+
     def final(name: str) -> str:
-        users = readers.get(name, [])
-        if len(users) == 1 and users[0].op_type in (*ACTIVATIONS, "QuantizeLinear"):
+        users = [user for user in readers.get(name, []) if user.input[0] == name]
+        alone = len(users) == len(readers.get(name, [])) == 1 and name not in outputs
+        if alone and users[0].op_type in (*ACTIVATIONS, "QuantizeLinear"):
             return final(users[0].output[0])
         rounded = [user.output[0] for user in users if user.op_type == "QuantizeLinear"]
         return back.get(rounded[0] if rounded else name, name)
 
-    outputs = {one.name for one in proto.graph.output}
     for node in proto.graph.node:
         if node.op_type in ("Constant", "Shape"):
             continue

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from harness.graph.ops import CONVERSIONS, MOVES
 from harness.insight.errors import About, Layer, Sums, layers
 
-WRAPPED = 0.8
-"""Share of the names from which on their common first part is the name of the model around the layers."""
+WRAPPED = 0.5
+"""Share of the names of both graphs from which on their commonest first part is the model around the layers."""
 Named = Mapping[str, Sequence[str]]
 """Value → all the names that stand for it, in the order of the graph."""
 
@@ -51,7 +51,7 @@ def cleaned(name: str) -> str:
     left = name.removeprefix("StatefulPartitionedCall/")
     while (shorter := _ENDS.sub("", left)) != left:
         left = shorter
-    return _RANGE.sub("/", left)
+    return _RANGE.sub("/", left) or name
 
 
 def plain(name: str) -> str:
@@ -62,19 +62,38 @@ def plain(name: str) -> str:
 def pairs(own: Named, floating: Named) -> dict[str, str]:
     """Return value → the same value of the other graph, for those that have one.
 
-    By the whole name, then by layer and operator (``mul`` is ``mul_1``), then the last value of a layer by the layer.
+    By layer and operator, in order (``mul`` is ``mul_1``) where both have as many; then by the whole name; then the
+    last value of a layer by the layer.
     """
-    found: dict[str, str] = {}
-    left, right = _without_model(own), _without_model(floating)
-    for reading in (str, _layer_and_op):
-        free = {value: names for value, names in right.items() if value not in set(found.values())}
-        rest = {value: names for value, names in left.items() if value not in found}
-        theirs, ours = _last(free, reading), _last(rest, reading)
-        found |= _both(ours, theirs)
+    left, right = _without_model(own, floating)
+    found = _in_order(left, right)
+    free = {value: names for value, names in right.items() if value not in set(found.values())}
+    rest = {value: names for value, names in left.items() if value not in found}
+    found |= _both(_last(rest, str), _last(free, str))
     ours, theirs = (_last(side, _layer) for side in (left, right))
     taken = set(found.values())
     ours = {key: value for key, value in ours.items() if value not in found}
     return found | _both(ours, {key: value for key, value in theirs.items() if value not in taken})
+
+
+def _in_order(left: Named, right: Named) -> dict[str, str]:
+    """Return the pairs of values of one layer and operator, first with first, where both sides have as many."""
+    ours, theirs = _by_operator(left), _by_operator(right)
+    same = [key for key in ours if len(ours[key]) == len(theirs.get(key, ()))]
+    return _both(
+        {f"{key} {number}": value for key in same for number, value in enumerate(ours[key])},
+        {f"{key} {number}": value for key in same for number, value in enumerate(theirs[key])},
+    )
+
+
+def _by_operator(side: Named) -> dict[str, list[str]]:
+    """Return layer and operator → the values that have a name of it."""
+    found: dict[str, list[str]] = {}
+    for value, names in side.items():
+        for key in dict.fromkeys(map(_layer_and_op, names)):
+            if key:
+                found.setdefault(key, []).append(value)
+    return found
 
 
 def _both(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
@@ -88,14 +107,24 @@ def _last(side: Named, reading: Callable[[str], str]) -> dict[str, str]:
     return {reading(name): value for value, names in side.items() for name in names}
 
 
-def _without_model(side: Named) -> dict[str, list[str]]:
-    """Return the plain names, without the name of the model where most of them begin with it."""
-    names = {value: [plain(name) for name in names] for value, names in side.items()}
-    first = Counter(name.partition("/")[0] for many in names.values() for name in many if "/" in name)
+def _without_model(own: Named, floating: Named) -> tuple[Named, Named]:
+    """Return the plain names, without the name of the model where most of them on both sides begin with one."""
+    sides = [{value: [plain(name) for name in names] for value, names in side.items()} for side in (own, floating)]
+    prefixes = [_commonest(side) for side in sides]
+    if None in prefixes:
+        return sides[0], sides[1]
+    left, right = (
+        {value: [name.removeprefix(f"{prefix}/") for name in names] for value, names in side.items()}
+        for side, prefix in zip(sides, prefixes, strict=True)
+    )
+    return left, right
+
+
+def _commonest(side: Named) -> str | None:
+    """Return what most names begin with, None when there is no such thing."""
+    first = Counter(name.partition("/")[0] for names in side.values() for name in names if "/" in name)
     common, times = first.most_common(1)[0] if first else ("", 0)
-    if times < WRAPPED * first.total():
-        return names
-    return {value: [name.removeprefix(f"{common}/") for name in many] for value, many in names.items()}
+    return common if times and times >= WRAPPED * first.total() else None
 
 
 def _layer(name: str) -> str:
@@ -143,8 +172,8 @@ def aligned(own: NDArray[Any], reference: NDArray[Any]) -> NDArray[Any] | None:
         return min(fitting, key=lambda one: float(np.square(one.astype(np.float64) - reference).sum()))
     if fitting:
         return fitting[0]
-    flat = [size for size in own.shape if size > 1]
-    return own.reshape(reference.shape) if flat == [size for size in reference.shape if size > 1] else None
+    flat = [size for size in own.shape if size != 1]
+    return own.reshape(reference.shape) if flat == [size for size in reference.shape if size != 1] else None
 
 
 def _orders(values: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -111,14 +111,15 @@ def repair(source: Source, recipe: Mapping[str, Any], bounds: Mapping[str, float
 
         def enough(layers: tuple[str, ...]) -> bool:
             source.progress(len(found.trials) / most, f"{len(layers)} layers in float")
-            path = _converted_unless_float(replace(model, recipe={**recipe, "deny_layers": list(layers)}), root)
+            denied = list(dict.fromkeys([*recipe.get("deny_layers", ()), *layers]))
+            path = _converted_unless_float(replace(model, recipe={**judge.recipe, "deny_layers": denied}), root)
             figures = {SHARE: 0.0} if path is None else judge(path)
             good = all(_keeps(name, figures[name], bound) for name, bound in limits.items() if name in figures)
             found.trials.append(Trial(layers, figures, good))
             return good
 
         layers = smallest(ranked, enough, most)
-        share = next((one.figures[SHARE] for one in found.trials if one.layers == layers), 0.0)
+        share = next((one.figures.get(SHARE, 1.0) for one in found.trials if one.layers == layers), 0.0)
         if share < bounds.get(SHARE, np.finfo(float).tiny):
             layers = None  # next to the float model itself
         found.reached = layers is not None
@@ -167,6 +168,8 @@ class _Judge:
         labelled = (source.dataset / "train_labels.npy").is_file() and bool(info["classes"])
         kind = "train" if labelled else "calibration"
         images = np.load(source.dataset / f"{kind}_images.npy", mmap_mode="r")
+        if labelled and not len(images):
+            labelled, images = False, np.load(source.dataset / "calibration_images.npy", mmap_mode="r")
         used = 0
         self.recipe = recipe
         if not labelled and len(images) > 1:
@@ -187,7 +190,9 @@ class _Judge:
         values, _, _ = fidelity.compare({"o": scores}, {"o": self._reference}, "o")
         known = ("cosine", "sqnr_db", "agreement")
         figures: dict[str, float] = {name: float(values[name] or 0) for name in known if name in values}
-        figures[SHARE] = float(audit.measure(path, "tflite").values.get(SHARE) or 0)
+        share = audit.measure(path, "tflite").values.get(SHARE)
+        if isinstance(share, int | float):  # a net without multiply-adds has none
+            figures[SHARE] = float(share)
         if self._labels is not None and scores.ndim == 2:
             before, after = (float((one.argmax(1) == self._labels).mean()) for one in (self._reference, scores))
             figures["top1_drop"] = before - after

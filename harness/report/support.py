@@ -36,6 +36,8 @@ class Way:
     """The cell that says so: the worst of all runtimes, threads and tasks."""
     why: str
     """One line; for *yes* that it is clean."""
+    in_float: bool = False
+    """Whether ONNX Runtime computes every convolution of the quantized file in float."""
 
 
 Ways = tuple[Way, ...]
@@ -168,6 +170,5 @@ def _told(name: str, j: Judged) -> Way:
         return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
     if j.verdict.verdict == "degraded" and _says_else(j.record):
         return Way(name, "no", j, f"converts, but does not say what the float model says: {one_line(j.verdict.text)}")
-    if is_quantized(j.record) and computed_in_float(j.record):
-        name = f"{name} (computed in float)"
-    return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text))
+    in_float = is_quantized(j.record) and computed_in_float(j.record)
+    return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text), in_float)

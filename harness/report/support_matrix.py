@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from harness.report.claims import old_table
 from harness.report.markdown import escape, table
@@ -75,8 +76,9 @@ def best(ways: Ways) -> str:
 
 def routes(ways: Ways, reasons: Reasons) -> str:
     """Return every route by name: those that work, those that work in part, those that do not."""
-    working = ", ".join(escape(way.name) for way in ways if way.mark == "yes")
-    degraded, failing = _names(ways, "degraded", reasons), _names(ways, "no", reasons)
+    told_ways = tuple(replace(way, name=f"{way.name} (computed in float)") if way.in_float else way for way in ways)
+    working = ", ".join(escape(way.name) for way in told_ways if way.mark == "yes")
+    degraded, failing = _names(told_ways, "degraded", reasons), _names(told_ways, "no", reasons)
     told = [f"Y: {working}"] if working else []
     told += [f"degraded: {degraded}"] if degraded else []
     told += [f"N: {failing}"] if failing else []

@@ -103,6 +103,6 @@ def test_a_suspicion_that_cannot_be_measured_again_stays_one(three: Runs, capsys
 
 def test_where_nothing_can_be_written_nothing_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for place in (tmp_path, tmp_path / "file" / "out.json"):
+    for place in (tmp_path, tmp_path / "file" / "out.json", Path("/"), tmp_path / ("x" * 300) / "y"):
         with pytest.raises(UserError, match="cannot be written; allowed: a file in a writable folder"):
             comparing.compare_command(["no_such_run", "nor_this", "--json", str(place)])

@@ -93,3 +93,20 @@ def test_layers_are_ranked_by_the_noise_they_add_those_at_the_input_against_eigh
 def test_what_is_noise_altogether_hides_what_comes_after_it() -> None:
     found = layers({"a": noisy(0.01), "b": noisy(1.5), "c": noisy(3.0)}, ABOUT)
     assert [one.name for one in ranked(found)] == ["b", "a", "c"]
+
+
+def test_what_is_no_number_is_noise_altogether() -> None:
+    for value in (np.nan, np.inf):
+        sums = Sums()
+        sums.add(np.ones(4), np.array([1.0, 1.0, 1.0, value]))
+        assert sums.sqnr_db == -CEILING_DB
+    tiny = Sums()
+    tiny.add(np.full(4, 1e-150), np.full(4, 1e150))
+    assert tiny.sqnr_db == pytest.approx(-6000)
+
+
+def test_a_long_chain_without_partners_is_walked() -> None:
+    about = {"0": About("CONV_2D", "int8", ())}
+    about |= {str(number): About("ADD", "int8", (str(number - 1),)) for number in range(1, 5000)}
+    found = layers({"0": noisy(0.01), "4999": noisy(0.1)}, about)
+    assert found[1].lost_db == pytest.approx(20)

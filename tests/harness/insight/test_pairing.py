@@ -60,6 +60,21 @@ def test_values_of_one_layer_are_not_mixed_up() -> None:
     assert found == {"m/a/mul": "net/a/mul_1", "m/b/Conv2D": "net/b/Conv2D1"}
 
 
+def test_as_many_of_one_operator_are_paired_in_their_order() -> None:
+    own = ["n/a/add", "n/a/add_1", "n/b/Relu"]
+    floating = ["n/a/add_1", "n/a/add_2", "n/b/Relu"]
+    found = pairs({name: (name,) for name in own}, {name: (name,) for name in floating})
+    assert found == dict(zip(own, floating, strict=True))
+
+
+def test_the_model_around_the_layers_is_one_on_both_sides_or_on_none() -> None:
+    layers = [f"block{number}/Relu" for number in range(8)]
+    own = [f"m/{name}" for name in layers] + ["x/a", "y/a", "z/a"]
+    floating = [f"net/{name}" for name in layers] + ["u/a", "v/a"]
+    found = pairs({name: (name,) for name in own}, {name: (name,) for name in floating})
+    assert {f"m/{name}": f"net/{name}" for name in layers}.items() <= found.items()
+
+
 NAMES = st.lists(
     st.builds("/".join, st.tuples(st.sampled_from("mn"), st.sampled_from("abc"), st.sampled_from(["mul", "mul_1"]))),
     unique=True,
@@ -90,6 +105,7 @@ def test_channels_first_and_last_are_the_same_values(shape: tuple[int, ...], ord
 
 def test_other_shapes_are_no_partners() -> None:
     assert aligned(np.ones((1, 2, 3, 4)), np.ones((1, 4, 3, 2))) is None
+    assert aligned(np.ones((0, 4)), np.ones((1, 4))) is None
     squeezed = aligned(np.ones((1, 1, 1, 7)), np.ones((1, 7)))
     assert squeezed is not None
     assert squeezed.shape == (1, 7)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
+from harness.insight import repair
 from harness.insight.repair import smallest
 from harness.quantizers import ptq
 from harness.quantizers.contract import Source
@@ -101,6 +102,25 @@ def test_nothing_is_reached_where_too_little_would_be_int8(source: Source, tmp_p
     enough = [one["figures"]["int8_mac_share"] for one in recipe["notes"]["trials"] if one["enough"]]
     assert enough  # what would be good enough is float in part
     assert max(enough) < 0.9999
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_trial_calibrates_on_no_image_that_it_is_judged_on(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    converted = repair._converted
+
+    def noted(model: Any, root: Path) -> Path:
+        seen.append(model.recipe)
+        return converted(model, root)
+
+    monkeypatch.setattr(repair, "_converted", noted)
+    options = ptq.Options("int8", deny="auto", deny_bounds={"cosine": 0.5}, deny_layers=["predictions"])
+    recipe = ptq.quantize(source, options, tmp_path)
+    assert {one["calibration_images"] for one in seen if one["scheme"] == "int8"} == {48}
+    assert recipe["calibration_images"] == 64
+    assert seen[-1]["deny_layers"] == recipe["deny_layers"] == ["predictions"]  # what is judged is what is delivered
 
 
 def test_nothing_is_denied_where_nothing_is_lost(source: Source, tmp_path: Path) -> None:

@@ -135,3 +135,42 @@ def residual(path: Path) -> Path:
     )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return path
+
+
+def saved(path: Path, nodes: list[Any], outputs: dict[str, int], constants: dict[str, Any] | None = None) -> Path:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    graph = helper.make_graph(
+        nodes,
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])],
+        [helper.make_tensor_value_info(name, kind, None) for name, kind in outputs.items()],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in (constants or {}).items()],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def test_odd_graphs_are_read(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    image = np.array([[-1.0, 0.5, 2.0, 3.0]], np.float32)
+    two = numpy_helper.from_array(np.float32(2.0), "v")
+    scaled = [
+        helper.make_node("Constant", [], ["k"], value=two),
+        helper.make_node("Mul", ["x", "k"], ["net/a/mul"]),
+        helper.make_node("Clip", ["net/a/mul", "", "net/b/max"], ["net/c/Clip"]),
+    ]
+    values = onnx.Values(
+        saved(tmp_path / "scaled.onnx", scaled, {"net/c/Clip": TensorProto.FLOAT}, {"net/b/max": np.float32(1)})
+    )
+    assert values.about()["net/c/Clip"].op == "Mul"
+    np.testing.assert_allclose(values.run(image)["net/c/Clip"], [[-2.0, 1.0, 1.0, 1.0]])
+    whole = [helper.make_node("ArgMax", ["x"], ["y"], axis=1)]
+    none = onnx.Values(saved(tmp_path / "whole.onnx", whole, {"y": TensorProto.INT64}))
+    assert none.run(image) == {}
+    both = [helper.make_node("Neg", ["x"], ["net/a/Neg"]), helper.make_node("Relu", ["net/a/Neg"], ["net/b/Relu"])]
+    ports = dict.fromkeys(("net/a/Neg", "net/b/Relu"), TensorProto.FLOAT)
+    found = onnx.Values(saved(tmp_path / "both.onnx", both, ports)).run(image)
+    np.testing.assert_allclose(found["net/a/Neg"], -image)  # an output is itself, not what follows it
+    np.testing.assert_allclose(found["net/b/Relu"], np.maximum(-image, 0))

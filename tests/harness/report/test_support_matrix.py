@@ -140,6 +140,15 @@ def test_a_file_whose_convolutions_are_all_computed_in_float_says_so() -> None:
     assert rows(text)["resnet50"][1:3] == ["Y", "Y: int8/onnx_qdq, ort_dynamic/onnx (computed in float)"]
 
 
+def test_computed_in_float_is_said_of_a_route_and_of_nothing_else() -> None:
+    floating = {"integer_convs": 0, "float_convs": 53}
+    text = page(cell("resnet50", "qat_stock", "onnx", 13, **floating), cell("resnet50", "qat", "onnx", 13, **floating))
+    kinds, _, routes, opsets = rows(text)["resnet50"]
+    assert kinds == "PTQ not run, QAT (degraded: qat_stock¹, qat²)"
+    assert routes == "degraded: qat_stock/onnx (computed in float)¹, qat/onnx (computed in float)²"
+    assert opsets == "13"
+
+
 def test_pruning_alone_is_no_quantization() -> None:
     pruned = cell("resnet50", "prune", "onnx", 13)
     alone = replace(pruned, options={**pruned.options, "quant": {"method": "prune", "then": "float"}})
