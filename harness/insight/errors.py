@@ -155,18 +155,16 @@ def first_broken(found: Sequence[Layer], floor_db: float) -> Layer | None:
 def worst(found: Sequence[Layer], count: int = 10) -> list[Layer]:
     """Return the layers in which most is lost, the worst first; those at the input are held against 8 bits.
 
-    Only decibels between ``SOUND_DB`` and 0 count: from 50 to 30 nothing is lost that anybody misses, and what is noise
-    altogether cannot become worse.
+    Decibels between ``SOUND_DB`` and 0 count before all others: from 50 to 30 nothing is lost that anybody misses, and
+    what is noise altogether cannot become worse.
     """
 
-    def lost(one: Layer) -> float:
-        if one.sqnr_db is None:
-            return 0.0
-        before = INPUT_DB if one.lost_db is None else one.sqnr_db + one.lost_db
-        return min(before, SOUND_DB) - min(max(one.sqnr_db, 0.0), SOUND_DB)
+    def lost(one: Layer) -> tuple[float, float]:
+        own = one.sqnr_db or 0.0
+        before = INPUT_DB if one.lost_db is None else own + one.lost_db
+        return min(before, SOUND_DB) - min(max(own, 0.0), SOUND_DB), before - own
 
-    losing = [one for one in found if lost(one) > 0]
-    return sorted(losing, key=lambda one: -lost(one))[:count]
+    return sorted((one for one in found if one.sqnr_db is not None), key=lost, reverse=True)[:count]
 
 
 def ranked(found: Sequence[Layer]) -> list[Layer]:

@@ -103,8 +103,8 @@ def markdown(why: Why) -> str:
         f"Against {escape(why.reference)} on {why.images} images; {partners(why)}. "
         "SQNR: signal to quantization noise of a value, dB; "
         "*lost*: the SQNR of the worst value that goes into the layer, minus its own; *channels apart*: largest ÷ "
-        f"smallest of the channels' largest weights. *Where most is lost* counts decibels under {SOUND_DB:g} only: "
-        "above that the noise is under a thousandth of the signal.",
+        f"smallest of the channels' largest weights. *Where most is lost* counts decibels under {SOUND_DB:g} "
+        "first: above that the noise is under a thousandth of the signal.",
         f"**{escape(headline(why))}**",
         "![SQNR along the graph](why.svg)",
         "## Where most is lost",

@@ -65,10 +65,11 @@ def test_the_first_broken_layer() -> None:
 
 def test_the_worst_lose_decibels_that_count() -> None:
     found = layers({"a": noisy(0.001), "b": noisy(0.02), "c": noisy(0.1)}, ABOUT)  # 60, 34, 20 dB
-    assert [one.name for one in worst(found)] == ["c"]
+    assert [one.name for one in worst(found)] == ["c", "b", "a"]
+    assert [one.name for one in worst(found, 1)] == ["c"]
     assert worst(found, 0) == []
     noise = layers({"a": noisy(0.2), "b": noisy(1.5), "c": noisy(3.0)}, ABOUT)  # 14, -3.5, -9.5 dB
-    assert [one.name for one in worst(noise)] == ["a", "b"]
+    assert [one.name for one in worst(noise)] == ["a", "b", "c"]
 
 
 def test_what_goes_in_is_looked_up_through_a_value_without_a_partner() -> None:
