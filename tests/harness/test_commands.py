@@ -33,5 +33,5 @@ def test_of_several_tasks_one_is_asked_for(run: str) -> None:
 
 
 def test_a_colon_that_is_no_task_is_part_of_the_name(run: str) -> None:
-    with pytest.raises(UserError, match="cell .c:mobilenet_v2. is not in"):
+    with pytest.raises(UserError, match="c:mobilenet_v2' is not in"):
         find_cell(run, "c:mobilenet_v2")
