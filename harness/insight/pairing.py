@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -181,11 +181,3 @@ def _orders(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
     if values.ndim == len(_TO_LAST):
         yield values.transpose(_TO_LAST)
         yield values.transpose(_TO_FIRST)
-
-
-def compared(own: Values, floating: Values, images: Iterable[NDArray[np.float32]]) -> list[Layer]:
-    """Return how far each value is from its float partner over images, each float32 (1, H, W, C)."""
-    comparison = Comparison(own, floating)
-    for pixels in images:
-        comparison.add(pixels)
-    return comparison.layers()

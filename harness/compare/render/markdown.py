@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from harness.compare.comparison import Comparison
 from harness.compare.findings import Finding, Section
-from harness.compare.render.words import MARKS, TITLES, headline, sections, sides
+from harness.compare.render.words import MANY, MARKS, TITLES, headline, sections, sides
 from harness.report.shown import one_line
 
-FOLDED = 12
-"""More lines than these of one section, without a regression among them, are folded away; so are known issues."""
 _SPECIAL = re.compile(r"([\\`*_\[\]|~#@!])")
 
 
@@ -46,11 +44,11 @@ def escaped(text: str) -> str:
 
 def _table(found: Sequence[Finding]) -> list[str]:
     head = ["| | cell | |", "|---|---|---|"]
-    many = sum(one.grade == "known" for one in found) > FOLDED
+    many = sum(one.grade == "known" for one in found) > MANY
     grades = ("regression",) if many else ("regression", "known")
     loud = [one for one in found if one.grade in grades]
     quiet = [one for one in found if one.grade not in grades]
-    if len(quiet) <= FOLDED:
+    if len(quiet) <= MANY:
         return [*head, *map(_row, found)]
     folded = ["<details>", f"<summary>{len(quiet)} more</summary>", "", *head, *map(_row, quiet), "", "</details>"]
     return [*head, *map(_row, loud), "", *folded] if loud else folded

@@ -9,8 +9,8 @@ from harness.compare.comparison import Comparison
 from harness.compare.findings import GRADES, SECTIONS, Finding, Grade, Section
 from harness.compare.render.summed import summed
 
-MOST_KNOWN = 12
-"""Known issues of a section that are named one by one."""
+MANY = 12
+"""More known issues than these of one section, or more lines that are no regressions, are not told one by one."""
 MARKS: dict[Grade, str] = {"regression": "✗", "known": "~", "improvement": "✓", "note": "·"}
 TITLES: dict[Section, str] = {
     "status": "Status",
@@ -59,5 +59,5 @@ def sectioned(findings: Iterable[Finding]) -> list[tuple[Section, tuple[Finding,
 def shortened(found: Sequence[Finding]) -> tuple[tuple[Finding, ...], int]:
     """Return the lines of a section for a terminal, and how many known issues more there are."""
     known = [one for one in found if one.grade == "known"]
-    left = set(map(id, known[MOST_KNOWN:]))
+    left = set(map(id, known[MANY:]))
     return tuple(one for one in found if id(one) not in left), len(left)

@@ -55,8 +55,7 @@ function opened(row, cell) {
 }
 
 function fullName(row) {
-  const several = (COLUMNS.get("task")?.text.length || 0) > 1;
-  return value("cell", row) + (several ? ` · ${value("task", row)}` : "");
+  return value("cell", row) + (TASKS > 1 ? ` · ${value("task", row)}` : "");
 }
 
 function quoted(text) {

@@ -6,7 +6,8 @@ const COLUMNS = new Map(DATA.columns.map((column) => [column.name, column]));
 const FACETS = ["family", "model", "quant", "export", "runtime", "verdict", "task", "toolchain", "run"];
 const SHOWN_FIRST = ["cell", "verdict", "top1", "top1_drop", "agreement", "cosine", "latency_p50_ms",
   "speedup_vs_float", "size_bytes", "int8_mac_share", "float_ops", "partitions"];
-if ((COLUMNS.get("task")?.text.length || 0) > 1) SHOWN_FIRST.splice(1, 0, "task"); // names of cells do not have it
+const TASKS = COLUMNS.get("task")?.text.length || 0;
+if (TASKS > 1) SHOWN_FIRST.splice(1, 0, "task"); // names of cells do not have it
 const FRACTIONS = /^(top\d(_ci_(low|high)|_drop)?|.*agreement|.*_mac_share|clean_fraction|.*sparsity|float_top1|source_top1)$/;
 const state = { search: "", chosen: {}, groups: new Set(), sort: "", down: false };
 

@@ -5,7 +5,6 @@ const QUALITY = [["top1", "top-1"], ["agreement", "agreement with the float mode
 const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, MB"], ["gzip_bytes", "size after gzip, MB"]];
 const BY = [["quant"], ["family"], ["runtime"], ["family", "runtime"], ["export"], ["model"]];
 const APART = ["task", "toolchain"]; // never one front over them: other images, other code
-const TASKS = COLUMNS.get("task")?.text.length || 0;
 const BARS = 40; // artifacts that are shown one by one
 const LOG = { type: "log", dtick: "D2" };
 const picked = { y: "", x: "latency_p50_ms", by: "family" };

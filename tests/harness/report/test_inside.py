@@ -46,6 +46,16 @@ def test_kernels_of_onnx_runtime_have_their_columns() -> None:
     assert [row[name] for name in names] == ["51", "1", "2", "exact", "1", "–"]
 
 
+def test_more_than_a_step_from_litert_has_its_note() -> None:
+    def made(model: str, steps: float) -> Record:
+        return plain(model, export="onnx_qdq", runtime="onnxruntime", converted_max_steps=steps)
+
+    page, rows = table(made("resnet50", 1.0), made("resnet101", 31.0))
+    assert [row["steps from TFLite"] for row in rows] == ["1", "31¹"]
+    assert "\n1. more than one step from LiteRT's output on some image" in page
+    assert "README.md)" in page  # none of it cut
+
+
 def test_a_form_says_when_its_integers_are_computed_in_float() -> None:
     def made(model: str, integer_convs: int, form: str) -> Record:
         counts = {"integer_convs": integer_convs, "float_convs": 51 - integer_convs}
