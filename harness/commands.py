@@ -153,7 +153,7 @@ def show_command(args: list[str]) -> int:
 
     words = parser("show")
     words.add_argument("run", help="folder or name of a run")
-    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique; TASK: before it")
     words.add_argument("--json", action="store_true", help="the record as it is stored")
     given = words.parse_args(args)
     folder, record = find_cell(given.run, given.cell)
@@ -205,7 +205,7 @@ def repro_command(args: list[str]) -> int:
 
     words = parser("repro")
     words.add_argument("run", help="folder or name of a run")
-    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique; TASK: before it")
     words.add_argument("--print", action="store_true", dest="only_print", help="print the command, do not run it")
     given, more = words.parse_known_args(args)
     _, record = find_cell(given.run, given.cell)

@@ -58,7 +58,7 @@ def _words(name: str) -> ArgumentParser:
     """Return the parser of a command on one cell of a run that writes into a folder."""
     words = parser(name)
     words.add_argument("run", help="folder or name of a run")
-    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique")
+    words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique; TASK: before it")
     words.add_argument("--out", type=Path, help=f"folder to write to; default: reports/<run>/{name}/<cell>")
     return words
 
