@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import locks
+from harness.errors import UserError
 from harness.locks import Lock, machine_lock, measuring
 
 HOLD = """
@@ -129,3 +130,9 @@ def test_shared_holders_keep_out_one_that_wants_it_alone(tmp_path: Path) -> None
     assert alone.try_acquire()
     assert not first.try_acquire(shared=True)
     alone.release()
+
+
+def test_a_folder_for_locks_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HARNESS_LOCK_DIR", str(tmp_path / "absent"))
+    with pytest.raises(UserError, match="HARNESS_LOCK_DIR: there is no folder"):
+        machine_lock()

@@ -121,8 +121,10 @@ def test_a_method_that_rewrites_files_needs_the_float_one_of_the_same_export() -
 
 def test_methods_for_onnx_files_are_refused_elsewhere() -> None:
     made = plan.make(config.compose(["quant=[ort_static,ort_dynamic]", "export=all"]).config)
-    refused = {(p.cell.quant, p.cell.export) for p in made.cells if p.refusal}
-    assert refused == {(q, e) for q in ("ort_static", "ort_dynamic") for e in ("tflite", "onnx_qdq", "saved_model")}
+    refused = {(p.cell.quant, p.cell.export): p.refusal.text for p in made.cells if p.refusal}
+    exports = ("tflite", "onnx_qdq", "saved_model")
+    assert set(refused) == {(q, e) for q in ("ort_static", "ort_dynamic") for e in exports}
+    assert refused["ort_static", "onnx_qdq"] == f"onnx_qdq starts from tflite: {refused['ort_static', 'tflite']}"
 
 
 def test_toolchains_convert_the_same_source_and_measure_their_own_artifacts() -> None:
