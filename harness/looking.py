@@ -59,7 +59,7 @@ def _words(name: str) -> ArgumentParser:
     words = parser(name)
     words.add_argument("run", help="folder or name of a run")
     words.add_argument("cell", help="model/quant/export/runtime/t1, or a part of it that is unique; TASK: before it")
-    words.add_argument("--out", type=Path, help=f"folder to write to; default: reports/<run>/{name}/<cell>")
+    words.add_argument("--out", type=Path, help=f"folder to write to; default: reports/<run>/{name}/<task>__<cell>")
     return words
 
 
@@ -82,7 +82,8 @@ def _decibels(text: str) -> float:
 
 
 def _out(given: Path | None, folder: Path, name: str, record: Record) -> Path:
-    return given or Path("reports") / folder.name / name / record.cell.id.replace("/", "__")
+    cell = record.cell
+    return given or Path("reports") / folder.name / name / f"{cell.task}/{cell.id}".replace("/", "__")
 
 
 def _profiled(record: Record, options: dict[str, Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from harness.report import drawings
 from harness.report.latencies import quantiles
 from harness.report.shown import printable
+from harness.report.view import newest
 from harness.tables.verdict import Judged, Thresholds, scheme
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ _ELSEWHERE = frozenset({"notes", "artifact", "artifact_sha256", "verdict_metric"
 def payload(judged: Sequence[Judged], table: pd.DataFrame, limits: Thresholds) -> dict[str, Any]:
     """Return what ``page.js`` and ``plots.js`` read; rows in the order of ``judged``, as in ``table``.
 
-    ``claims``: the rows whose scheme is to compute in integers, by ``limits``.
+    ``claims``: the rows whose scheme is to compute in integers, by ``limits``. ``older``: those of cells that a later
+    run has too.
     ``columns``: name, group, and ``number`` (one a row, null for none) or ``text`` with ``code`` (-1 for none).
     ``why``: for each row the number of its set in ``whys``, which is column → number of its text in ``reasons``.
     """
@@ -50,10 +52,12 @@ def payload(judged: Sequence[Judged], table: pd.DataFrame, limits: Thresholds) -
         for j in judged
     ]
     claims = [number for number, j in enumerate(judged) if "int8_mac_share" in limits.bounds(scheme(j.record)).min]
+    latest = {id(j) for j in newest(judged)}
     columns = [_column(str(name), table[name].tolist()) for name in table.columns if name not in _ELSEWHERE]
     return {
         "groups": GROUPS,
         "claims": claims,
+        "older": [number for number, j in enumerate(judged) if id(j) not in latest],
         "columns": [one for one in columns if one],
         "why": why,
         "whys": [dict(pairs) for pairs in whys.found],

@@ -77,7 +77,7 @@ class View:
 def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thresholds = "default") -> View:
     """Return what there is to say of some runs. Raises ``UserError`` as ``tables.load`` does.
 
-    When two runs hold the same cell, matrix and summary show the one that started last.
+    When two runs hold the same cell, matrix, summary and plots show the one that started last.
     """
     reading = read(*run_dirs)
     limits = thresholds(verdict)
@@ -117,7 +117,7 @@ def newest(judged: Sequence[Judged]) -> list[Judged]:
 
 def _replaced(judged: Sequence[Judged], shown: Sequence[Judged]) -> list[str]:
     older = len(judged) - len(shown)
-    return [f"{older} cells are in more than one run: the matrix shows the newest of each."] if older else []
+    return [f"{older} cells are in more than one run: matrix and plots show the newest of each."] if older else []
 
 
 def _failing(judged: Iterable[Judged], names: Labels) -> tuple[Failing, ...]:

@@ -6,6 +6,7 @@ const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, M
 const BY = [["quant"], ["family"], ["runtime"], ["family", "runtime"], ["export"], ["model"]];
 const APART = ["task", "toolchain"]; // never one front over them: other images, other code
 const BARS = 40; // artifacts that are shown one by one
+const OLDER = new Set(DATA.older);
 const LOG = { type: "log", dtick: "D2" };
 const picked = { y: "", x: "latency_p50_ms", by: "family" };
 let plotly = null;
@@ -156,7 +157,11 @@ function drawAll() {
   for (const one of [trade, kernels, drop, inside]) one(passed);
 }
 
-document.addEventListener("filtered", (event) => { passed = event.detail; drawAll(); });
+// Of a cell that several runs have the newest, unless runs are chosen.
+document.addEventListener("filtered", (event) => {
+  passed = state.chosen.run?.size ? event.detail : event.detail.filter((row) => !OLDER.has(row));
+  drawAll();
+});
 document.addEventListener("latency", latency);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 

@@ -358,3 +358,15 @@ def test_many_artifacts_are_one_bar_for_each_way_to_quantize(browser: Any, runs:
     bars = found.page.evaluate("document.getElementById('plot-inside').data.map((one) => [one.y, one.x])")
     assert bars[0] == [["int8 tflite (45)"], [pytest.approx(56.0)]]
     found.page.close()
+
+
+def test_plots_show_the_newest_of_a_cell_and_the_others_on_demand(browser: Any, runs: Any, tmp_path: Path) -> None:
+    new = replace(plain(run="r2", latency_p50_ms=7.0), started_at="2026-11-23T08:00:00+00:00")
+    build([runs.write([plain(latency_p50_ms=9.0)]), runs.write([new], "r2")], tmp_path / "out")
+    for query, told in (("", [7.0]), ("#?run=r1", [9.0])):
+        found = Opened(browser, tmp_path / "out" / "index.html", query)
+        found.page.locator("#plots").scroll_into_view_if_needed()
+        found.page.wait_for_selector("#plot-trade .points path")
+        traces = found.page.evaluate("document.getElementById('plot-trade').data.map((one) => [one.name, one.x])")
+        assert [x for name, x in traces if not name.startswith("Pareto")] == [told]
+        found.page.close()

@@ -44,6 +44,15 @@ def test_a_column_without_a_value_is_left_out_and_its_reason_kept_once(swept: Pa
     assert data["reasons"].index("not pruned") in codes
 
 
+def test_of_a_cell_in_two_runs_the_one_that_started_first_is_told_apart(runs: Any) -> None:
+    old = runs.write([runs.plain(), runs.plain(quant="none")])
+    new = runs.write([replace(runs.plain(run="r2"), started_at="2026-11-23T08:00:00+00:00")], "r2")
+    found = view([new, old])
+    data = payload.payload(found.judged, frame(found.judged), found.thresholds)
+    older = [found.judged[row].record for row in data["older"]]
+    assert [(r.run, r.cell.quant) for r in older] == [("r1", "int8")]
+
+
 @pytest.mark.parametrize(
     ("name", "group"),
     [("top1_ci_low", "accuracy"), ("latency_p99_ms", "latency"), ("speedup_vs_cpu", "latency"),
