@@ -14,6 +14,8 @@ from harness.tables.verdict import RANK, Judged
 
 LEAST_COSINE, MOST_LOST = 0.5, 0.5
 """With less of the one, or more top-1 lost than the other, an artifact does not do what the model does."""
+FOLLOWS = 0.9
+"""An artifact that names the class of the pruned or trained model on so many images is an export of that model."""
 Mark = Literal["yes", "degraded", "no"]
 PTQ = ("ptq", "aeq")
 """Methods that quantize a trained model in TFLite."""
@@ -82,9 +84,9 @@ def _support(model: str, label: str, cells: Sequence[Judged]) -> Support:
         label,
         ptq=_ways(_of(tried, PTQ), _preset),
         qat=_ways(_of(tried, QAT), _preset),
-        fp32_onnx=_ways(fp32, _opset),
-        quantized_onnx=_ways(quantized, _route),
-        opsets=_ways(fp32 or quantized, _opset),
+        fp32_onnx=_ways(fp32, _opset, export=True),
+        quantized_onnx=_ways(quantized, _route, export=True),
+        opsets=_ways(fp32 or quantized, _opset, export=True),
     )
 
 
@@ -130,17 +132,18 @@ def _opset(record: Record) -> str:
     return str(found) if isinstance(found, int) else record.cell.export
 
 
-def _ways(judged: Iterable[Judged], name: Callable[[Record], str]) -> Ways:
+def _ways(judged: Iterable[Judged], name: Callable[[Record], str], *, export: bool = False) -> Ways:
+    """Return the ways by name. ``export``: whether models are exported is the question, not what they had become."""
     groups: dict[str, dict[str, list[Judged]]] = defaultdict(lambda: defaultdict(list))
     for j in judged:
         groups[name(j.record)][j.record.cell.export].append(j)
     ordered = sorted(groups, key=lambda one: place(one.partition("/")[0], QUANTS))
-    return tuple(_way(one, groups[one].values()) for one in ordered)
+    return tuple(_way(one, groups[one].values(), export) for one in ordered)
 
 
-def _way(name: str, artifacts: Iterable[list[Judged]]) -> Way:
+def _way(name: str, artifacts: Iterable[list[Judged]], export: bool) -> Way:
     """Return the best of several artifacts (an opset each), of which each is as good as its worst cell."""
-    ways = [_told(name, max(cells, key=_badness)) for cells in artifacts]
+    ways = [_told(name, max(cells, key=_badness), export) for cells in artifacts]
     return min(ways, key=lambda way: ("yes", "degraded", "no").index(way.mark))
 
 
@@ -165,10 +168,20 @@ def _says_else(record: Record) -> bool:
     return (cosine is not None and cosine < LEAST_COSINE) or (lost is not None and lost > MOST_LOST)
 
 
-def _told(name: str, j: Judged) -> Way:
+def _follows(record: Record) -> bool:
+    """Say whether an artifact says what the model says that pruning or training made, whatever became of it there."""
+    agreement = number(record, "trained_agreement")
+    return agreement is not None and agreement >= FOLLOWS
+
+
+def _told(name: str, j: Judged, export: bool) -> Way:
     if _unpacked(j):
         return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
     if j.verdict.verdict == "degraded" and _says_else(j.record):
+        if export and _follows(j.record):
+            made = "says what the model said after pruning or training, which is not what the float model says"
+            why = f"{made}: {one_line(j.verdict.text)}"
+            return Way(name, "degraded", j, why)
         return Way(name, "no", j, f"converts, but does not say what the float model says: {one_line(j.verdict.text)}")
     in_float = is_quantized(j.record) and computed_in_float(j.record)
     return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text), in_float)

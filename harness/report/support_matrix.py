@@ -16,11 +16,11 @@ NOT_RUN = "not run"
 EXPLAINED = """\
 Y: exported, passed `onnx.checker`, loads, runs and gives what the float model gives, within the bounds of its scheme.
 *degraded*: all that, but for the metric in the note. N: does not, for the reason in the note; its outputs may have
-next to nothing in common with the float model's. *not run*: no cell of the run asks for it. PTQ: quantized after
-training, in TFLite; QAT: trained for it; in brackets the presets that are not as the others. A quantized ONNX file
-comes from a float file (`ort_static/onnx`), from TFLite (`…/onnx_qdq`), or from a trained model directly
-(`qat/onnx`); *computed in float*: ONNX Runtime runs no convolution of it in int8. Accuracy, latency and size of every
-cell are in `compatibility.md`."""
+next to nothing in common with the float model's (where pruning did that, not export, the export is *degraded*). *not
+run*: no cell of the run asks for it. PTQ: quantized after training, in TFLite; QAT: trained for it; in brackets the
+presets that are not as the others. A quantized ONNX file comes from a float file (`ort_static/onnx`), from TFLite
+(`…/onnx_qdq`), or from a trained model directly (`qat/onnx`); *computed in float*: ONNX Runtime runs no convolution
+of it in int8. Accuracy, latency and size of every cell are in `compatibility.md`."""
 
 
 def page(judged: Sequence[Judged]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,14 @@ def test_what_says_something_else_is_no_support() -> None:
     assert "converts, but does not say what the float model says: cosine 0.18 is below 0.97" in text
     lost = page(cell("resnet50", "int8", cosine=None, top1_drop=0.7, mcnemar_p=1e-9))
     assert rows(lost)["resnet50"][0] == "no PTQ (int8¹), QAT not run"
+
+
+@pytest.mark.parametrize(("agreement", "told"), [(1.0, "degraded"), (0.2, "N")])
+def test_what_pruning_or_training_changed_is_not_the_fault_of_its_export(agreement: float, told: str) -> None:
+    made: dict[str, Value] = {"cosine": 0.001, "trained_agreement": agreement}
+    found = rows(page(cell("resnet50", "qat", **made), cell("resnet50", "qat", "onnx_qdq", 13, **made)))["resnet50"]
+    assert found[0] == "PTQ not run, no QAT (qat¹)"
+    assert found[2] == f"{told}: qat/onnx_qdq{'¹' if told == 'N' else '²'}"
 
 
 def test_the_worst_runtime_counts_and_the_best_opset() -> None:
