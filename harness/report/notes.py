@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 
 from harness.report.shown import NO_REASON, one_line, squeezed
 
+_NAME = 60
+"""Characters of a name; the name of a fused operator is all that it is made of."""
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _VARIES = re.compile(
     rf"(?<=\w ){_NUMBER}(?= is (?:below|above) )"  # a measured value; its bound stays
     rf"|(?<=p = ){_NUMBER}"
+    r"|\b\d+(?= more(?:$|\W))"
     r"|(?<= takes no )[\w-]+(?=: )|(?<=: Layer )\w+(?=:<)"  # a model and a layer, as tfmot names them
     r"|[^\s'\"(),]*/[^\s'\"(),:]*"  # an operator, as converters name them
 )
@@ -46,7 +49,7 @@ class Notes:
 def _span(values: list[str]) -> str:
     """Return what stands for all of them: ``0.93–0.96``, ``block1/Conv2D and 3 more``."""
     if len(values) == 1:
-        return values[0]
+        return squeezed(values[0], _NAME)
     if all(re.fullmatch(_NUMBER, one) for one in values):
         return f"{min(values, key=float)}–{max(values, key=float)}"
-    return f"{values[0]} and {len(values) - 1} more"
+    return f"{squeezed(values[0], _NAME)} and {len(values) - 1} more"

@@ -16,6 +16,8 @@ from harness.report.support import Way
 NO_COMMAND = "no command recorded"
 SIZE = 400
 """Characters of a reason."""
+SHORT = 200
+"""… where it stands without its command."""
 
 
 @dataclass(slots=True)
@@ -37,7 +39,7 @@ class Reasons:
 
     def short(self) -> list[str]:
         """Return the notes as one block without commands, a line each; nothing when there is none."""
-        lines = [f"{number}. {escape(text)}" for number, text in enumerate(self._notes.texts, 1)]
+        lines = [f"{n}. {escape(squeezed(text, SHORT))}" for n, text in enumerate(self._notes.texts, 1)]
         return ["\n".join(lines)] if lines else []
 
     def markdown(self) -> list[str]:

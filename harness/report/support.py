@@ -162,10 +162,12 @@ def _unpacked(j: Judged) -> bool:
     return j.record.values.get("quantization_kept") is False
 
 
-def _says_else(record: Record) -> bool:
-    """Say whether the outputs have next to nothing in common with those of the float model."""
+def _says_else(record: Record) -> str:
+    """Return by what the outputs have next to nothing in common with those of the float model, empty if they have."""
     cosine, lost = (number(record, name) for name in ("cosine", "top1_drop"))
-    return (cosine is not None and cosine < LEAST_COSINE) or (lost is not None and lost > MOST_LOST)
+    if cosine is not None and cosine < LEAST_COSINE:
+        return f"cosine {cosine:.4g} is below {LEAST_COSINE:g}"
+    return f"top1_drop {lost:.4g} is above {MOST_LOST:g}" if lost is not None and lost > MOST_LOST else ""
 
 
 def _follows(record: Record) -> bool:
@@ -177,11 +179,11 @@ def _follows(record: Record) -> bool:
 def _told(name: str, j: Judged, export: bool) -> Way:
     if _unpacked(j):
         return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
-    if j.verdict.verdict == "degraded" and _says_else(j.record):
-        if export and _follows(j.record):
-            made = "says what the model said after pruning or training, which is not what the float model says"
-            why = f"{made}: {one_line(j.verdict.text)}"
-            return Way(name, "degraded", j, why)
-        return Way(name, "no", j, f"converts, but does not say what the float model says: {one_line(j.verdict.text)}")
+    else_by = _says_else(j.record) if j.verdict.verdict == "degraded" else ""
+    if else_by and export and _follows(j.record):
+        made = "says what the model said after pruning or training, which is not what the float model says"
+        return Way(name, "degraded", j, f"{made}: {else_by}")
+    if else_by:
+        return Way(name, "no", j, f"converts, but does not say what the float model says: {else_by}")
     in_float = is_quantized(j.record) and computed_in_float(j.record)
     return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text), in_float)

@@ -46,6 +46,15 @@ def test_of_several_operators_the_first_is_named() -> None:
     assert texts == [error.format("a/Bias and 1 more")]
 
 
+def test_of_a_list_of_operators_the_first_of_each_is_named_short_and_how_many_there_are() -> None:
+    text = "computes in float: float op 'v3_{0}/multiply/mul', float op 'v3_{0}/{1}' and {2} more"
+    numbers, texts = told(text.format("small", "x" * 80, 33), text.format("large", "x" * 80, 37))
+    assert numbers == [1, 1]
+    assert texts[0].startswith("computes in float: float op 'v3_small/multiply/mul and 1 more', float op 'v3_small/xxx")
+    assert texts[0].endswith("xxx and 1 more' and 33–37 more")
+    assert len(texts[0]) < 170
+
+
 def test_models_and_layers_that_tfmot_names_are_no_reason_of_their_own() -> None:
     refusal = "quantize: tfmot_refuses – tfmot's quantize_model takes no {}: RuntimeError: Layer {}:<class 'a'> is not"
     numbers, texts = told(refusal.format("densenet121", "bn1"), refusal.format("efficientnetv2-b0", "rescaling"))
