@@ -17,7 +17,8 @@
 # PYTHON             default: .venv/bin/python of the checkout, else python3
 #
 # On a machine of one's own cache and baseline are still there from the night before; CI brings NIGHTLY_HOME back.
-# Exit code: 0 nothing got worse, 1 something did, 2 the night could not be done or judged.
+# Exit code: 0 nothing got worse, 1 something did, 2 the night could not be done or judged; more: that of a harness that
+# was killed.
 set -Eeuo pipefail
 trap 'fail "stopped by an error in line $LINENO"' ERR
 

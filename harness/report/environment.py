@@ -16,6 +16,7 @@ from harness.report.shown import one_line, percent
 FILE = "environment.json"
 OF_TOOLCHAIN = "environment-*.json"
 Rows = tuple[tuple[str, str], ...]
+_ARM = (("asimddp", "dot product"), ("i8mm", "i8mm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,15 @@ def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
         noise=tuple(_noise(records)),
         problem=problem,
     )
+
+
+def vectors(info: RunInfo) -> str:
+    """Return what of a processor decides whether int8 is fast: ``AVX2, no VNNI``; empty where its flags are unknown."""
+    flags = set(dict(info.facts).get("cpu_flags", "").replace(",", " ").split())
+    if not any(flag.startswith("avx") for flag in flags):
+        return ", ".join(name for flag, name in _ARM if flag in flags)
+    width = "AVX-512" if "avx512f" in flags or any(flag.startswith("avx512") for flag in flags) else "AVX2"
+    return f"{width}, {'VNNI' if flags & {'avx512_vnni', 'avx_vnni'} else 'no VNNI'}"
 
 
 def _noise(records: Sequence[Record]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from harness.report.hover import hover
 from harness.report.matrix import Entry
 from harness.report.payload import details, packed, payload, script_text
-from harness.report.shown import LEGEND, SYMBOLS, bounds_text
+from harness.report.shown import LEGEND, NO_CELL, NO_VALUE, SYMBOLS, bounds_text, rules_text
 from harness.report.view import View
 from harness.tables.verdict import Judged
 
@@ -68,6 +68,8 @@ def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
         legend=LEGEND,
         symbols=SYMBOLS,
         bounds_text=bounds_text,
+        rules_text=rules_text,
+        absent=(NO_VALUE, NO_CELL),
     )
 
 

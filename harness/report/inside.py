@@ -14,27 +14,33 @@ from harness.report.support import computed_in_float
 from harness.tables.verdict import Judged, Thresholds, scheme
 
 HEAD = (
-    "model", "task", "quant", "export", "runtime", "", "form", "int8 share", "float ops", "which", "scale per channel",
-    "7 bits", "input",
+    "model", "task", "quant", "export", "runtime", "verdict", "form", "int8 share", "int16 share", "hybrid share",
+    "float ops", "which", "scale per channel", "7 bits", "input",
     "partitions", "outside", "integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite",
     "trained says the same", "best epoch", "peak GB", "images", "p50 ms",
 )  # fmt: skip
 EXPLAINED = """\
-*form*: what a file made by way of another holds, in a note. *int8 share*: of the multiply-adds, read from the file.
-*float ops*: operators that compute in float, *which* of them where there should be none. *7 bits*: whether weights are
-kept to seven bits, so that sums of products do not saturate.
-*partitions*, *outside*: parts of the graph that XNNPACK took, operators that it left. *integer convs* to *int8 sums*:
-of the graph that ONNX Runtime made of the file; *int8 sums* are exact, or may saturate on processors without VNNI.
-*steps from TFLite*: the largest difference of an output of `onnx_qdq` from LiteRT's, in steps of the output. *trained
-says the same*: percent of the images on which the model as trained in Keras has the same top class (of random weights a
-coin's throw). *best epoch*: of training; 0 is the calibrated model, untrained. *peak GB* (10⁹ bytes): memory of the
-process that quantized. *images*: as many as the runtime answered within `measure.evaluate_cap_s`."""
+*form*: what a file made by way of another holds, in a note. *int8 share*: of the multiply-adds, read from the file;
+*int16 share*: of those with 16-bit activations; *hybrid share*: of those with int8 weights and float activations.
+*float ops*: operators that compute in float, *which* of them where there should be none. *scale per channel*: whether
+the kernels of convolutions have a scale for each output channel. *7 bits*: whether weights are kept to seven bits, so
+that sums of products do not saturate. *partitions*, *outside*: parts of the graph that XNNPACK took, operators that
+it left. *integer convs* to *int8 sums*: of the graph that ONNX Runtime made of the file; *int8 sums* are exact by the
+way it was asked to compute, exact by the processor (native), or may saturate on one without VNNI. *steps from
+TFLite*: the largest difference of an output of `onnx_qdq` from LiteRT's, in steps of the output. *trained says the
+same*: percent of the images on which the model as trained in Keras has the same top class (of random weights a coin's
+throw). *best epoch*: of training; 0 is the calibrated model, untrained. *peak GB* (10⁹ bytes): memory of the process
+that quantized, where that was more than to write down a recipe. *images*: as many as the runtime answered within
+`measure.evaluate_cap_s`."""
 FLOAT = "none"
 SHARE = "int8_mac_share"
+PEAK, LEAST_PEAK = "peak_rss_quantize_bytes", 1e8
+"""With less memory, bytes, a job only wrote down what the converter is to do."""
 STEPS = (
-    "more than one step from LiteRT's output on some image, though no operator is: means are rounded otherwise and the "
-    "net carries it on, as between LiteRT's own two kernels (harness/qdq/README.md)"
+    "more than one step from LiteRT's output on some image, though no integer operator is: a net carries on what is "
+    "rounded otherwise in a mean, as between LiteRT's own two kernels (harness/qdq/README.md)"
 )
+FLOAT_STEPS = "ONNX Runtime computes some of it in float, where LiteRT rounds to integers"
 
 
 def page(judged: Sequence[Judged], limits: Thresholds) -> str | None:
@@ -47,7 +53,7 @@ def page(judged: Sequence[Judged], limits: Thresholds) -> str | None:
         return None
     notes = Notes()
     lines = [[escape(one.text) + superscript(one.note) for one in _row(j, limits, notes)] for j in rows]
-    align = ["---"] * 5 + [":-:", "---", "--:", "--:", "---", *("--:" for _ in HEAD[10:])]
+    align = ["---"] * 5 + [":-:", "---", "--:", "--:", "--:", "--:", "---", *("--:" for _ in HEAD[12:])]
     parts = ["# Inside", EXPLAINED, *_sums(rows, limits), table(list(HEAD), lines, align)]
     return "\n\n".join([*parts, *([numbered(notes.texts)] if notes.texts else []), ""])
 
@@ -96,7 +102,7 @@ def _owes(record: Record, limits: Thresholds) -> bool:
 def _row(j: Judged, limits: Thresholds, notes: Notes) -> list[Shown]:
     record, cell = j.record, j.record.cell
     stopped = j.verdict.verdict == "fails"
-    note = notes.number(j.verdict.text) if j.verdict.verdict != "clean" else None
+    note = notes.number(f"{cell.quant}: {j.verdict.text}") if j.verdict.verdict != "clean" else None
 
     def shown(column: str, digits: int = 0, factor: float = 1) -> Shown:
         value = record.values.get(column)
@@ -118,17 +124,19 @@ def _row(j: Judged, limits: Thresholds, notes: Notes) -> list[Shown]:
         Shown(SYMBOLS[j.verdict.verdict], note),
         _form(record, notes),
         shown(SHARE, 4),
+        shown("int16_mac_share", 4),
+        shown("hybrid_mac_share", 4),
         shown("float_ops"),
         Shown((_owes(record, limits) and _named(record)) or NO_CELL),
         shown("per_channel"),
         shown("reduce_range"),
         Shown(str(record.values.get("input_shape", NO_VALUE))),
-        *map(shown, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes",
-                     "int8_sums")),
+        *map(shown, ("partitions", "undelegated_ops", "integer_convs", "float_convs", "inserted_transposes")),
+        shown("int8_sums") if number(record, "integer_convs") else Shown(NO_VALUE if stopped else NO_CELL),
         replace(shown("converted_max_steps"), note=_apart(record, notes)),
         shown("trained_agreement", 1, 100),
         shown("tuning_best_epoch"),
-        shown("peak_rss_quantize_bytes", 1, 1e-9),
+        shown(PEAK, 1, 1e-9) if (number(record, PEAK) or 0) >= LEAST_PEAK else Shown(NO_CELL),
         shown("images"),
         Shown(milliseconds(p50) if isinstance(p50, int | float) else NO_VALUE),
     ]  # fmt: skip
@@ -136,8 +144,10 @@ def _row(j: Judged, limits: Thresholds, notes: Notes) -> list[Shown]:
 
 def _apart(record: Record, notes: Notes) -> int | None:
     """Return the note on an ``onnx_qdq`` file that is not within a step of LiteRT's output on every image."""
-    steps = number(record, "converted_max_steps")
-    return notes.number(STEPS) if steps is not None and steps > 1 else None
+    steps, ops, convs = (number(record, name) for name in ("converted_max_steps", "float_ops", "float_convs"))
+    if steps is None or steps <= 1:
+        return None
+    return notes.number(FLOAT_STEPS if ops or convs else STEPS)
 
 
 def _named(record: Record) -> str:

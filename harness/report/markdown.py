@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.report.environment import Rows, RunInfo
-from harness.report.shown import LEGEND, SYMBOLS, Shown, bounds_text, one_line, superscript
+from harness.report.shown import LEGEND, SYMBOLS, Shown, bounds_text, one_line, rules_text, superscript
 from harness.report.summary import Column
 from harness.report.view import Failing, View
 
@@ -49,7 +49,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[st
 
 
 def _shown(value: Shown) -> str:
-    return escape(value.text) + superscript(value.note)
+    return escape(" ".join(one for one in (value.text, value.spread) if one)) + superscript(value.note)
 
 
 def _matrix(view: View) -> str:
@@ -97,6 +97,7 @@ def _run(info: RunInfo) -> str:
         *info.facts,
     )
     parts.append(_pairs("fact", "value", facts))
+    parts += [_pairs("noise", "value", info.noise)] if info.noise else []
     parts += [escape(info.problem)] if info.problem else []
     parts += [_pairs(name, "value", rows) for name, rows in info.tables]
     return "\n\n".join(parts)
@@ -108,7 +109,5 @@ def _pairs(left: str, right: str, rows: Rows | Iterable[tuple[str, str]]) -> str
 
 def _thresholds(view: View) -> list[str]:
     limits = view.thresholds
-    rule = f"A top-1 drop counts when McNemar's exact p is below {limits.significance:g}."
-    rule += f" Must have been measured: {', '.join(limits.required)}." if limits.required else ""
     rows = ((name, bounds_text(bounds)) for name, bounds in limits.schemes.items())
-    return [escape(rule), _pairs("scheme", "clean when", rows)]
+    return [escape(rules_text(limits)), _pairs("scheme", "clean when", rows)]

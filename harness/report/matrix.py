@@ -116,12 +116,15 @@ def _column(j: Judged) -> tuple[str, str]:
 
 
 def entry(judged: Sequence[Judged], names: Labels, notes: Notes) -> Entry:
-    """Return one field for the cells behind it: their worst verdict and, unless all are clean, why."""
+    """Return one field for the cells behind it: their worst verdict and, unless all are clean, why.
+
+    All of one quantization, which its note names: one bound missed by two of them is two things to know.
+    """
     if not judged:
         return Entry("absent", Shown(NO_CELL, title="not part of the run"))
     verdict = worst(judged)
     why = reason(judged, names)
-    note = notes.number(why) if why else None
+    note = notes.number(f"{judged[0].record.cell.quant}: {why}") if why else None
     return Entry(verdict, Shown(SYMBOLS[verdict], note, why or verdict), tuple(judged))
 
 

@@ -19,10 +19,10 @@ This project replaces a document of 2022 with a table typed by hand. Its claims,
 `harness/report/old_table.yaml`, are held here against the records of this run, model by model."""
 EXPLAINED = """\
 *holds*: every way of the run to do it is clean, or, where the table said N, none works. *in part*: some ways do not
-work, or work with a metric out of its bounds. *does not hold*: none works, or, where the table said N, one does.
-*not run*: no cell of this run says anything about it. Weights of `photos` are random unless its task says otherwise:
-there a metric out of its bounds says more of such weights than of the export. For a quantized ONNX export the table had
-an empty field in every row: which of its routes work is in `support-matrix.md`."""
+work, or work with a metric out of its bounds (without labels however far). *does not hold*: none works, or, where the
+table said N, one does. *not run*: no cell of this run says anything about it. Weights of `photos` are random unless
+its task says otherwise: there a metric out of its bounds says more of such weights than of the export. For a
+quantized ONNX export the table had an empty field in every row: which of its routes work is in `support-matrix.md`."""
 Rows = Sequence[tuple[Support, Row]]
 
 
@@ -50,7 +50,7 @@ def _counts(rows: Rows) -> str:
     lines = []
     for claim in CLAIMS:
         found = [(one, row) for row, said in rows if (one := held(claim, row, said)) is not None]
-        for claimed, text in ((True, claim.title), (False, f"{claim.title}: N")):
+        for claimed, text in ((True, claim.title), (False, claim.denied)):
             some = [one for one, _ in found if one.claimed is claimed]
             count = Counter(one.outcome for one in some)
             lines += [[text, str(len(some)), *(str(count[name]) for name in OUTCOMES)]] if some else []
@@ -71,7 +71,10 @@ def _line(row: Support, said: Row, reasons: Reasons) -> list[str]:
 def _field(found: Held | None, reasons: Reasons) -> str:
     if found is None:
         return "nothing claimed"
-    word = found.outcome if found.claimed else f"claimed N: {found.outcome}"
+    if not found.claimed:
+        works = "".join(", it works" for way in found.why[:1] if way.mark == "yes")
+        return f"claimed that not: {found.outcome}{works or ''.join(map(reasons.mark, found.why[:1]))}"
+    word = found.outcome
     if len(found.why) == 1:
         return f"{word}{reasons.mark(found.why[0])}"
     names = ", ".join(f"{escape(way.name)}{reasons.mark(way)}" for way in found.why)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from harness.records import Record
 from harness.report.markdown import escape, table
-from harness.report.shown import NO_CELL, NO_VALUE, number
+from harness.report.shown import NO_CELL, NO_VALUE, megabytes, milliseconds, number, percent, spread
 from harness.tables.order import cell_key, model_key
 from harness.tables.verdict import Judged
 
 EXPLAINED = """\
-One thread. *ms*: median latency of one image, of undisturbed runs alone; *MB*: 10⁶ bytes; *cosine*: of the artifact's
-outputs with those of the float Keras model; *top-1*: of the artifact, {images} test images. {absent}: not part of the
-run, {failing}: not measured, for a reason that stands in `compatibility.md`."""
+One thread. *ms*: median latency of one image, of undisturbed runs alone, and the half-width of its 95 % interval over
+processes; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs with those of the float Keras model, on {figures}.
+*int8*: quantized after training by the TFLite converter, in ONNX Runtime the same file by `onnx_qdq`; *ort_static*:
+by ONNX Runtime. {accuracy}{absent}: not part of the run, {failing}: not measured, for a reason that stands in
+`compatibility.md`."""
+ACCURACY = "*top-1*: on {tasks}, {images} test images{apart}. "
+APART = ", of nets trained there: not the artifacts whose times and sizes stand beside it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +34,20 @@ class Column:
 
 
 def _columns() -> Iterable[Column]:
-    def milliseconds(x: float) -> str:
-        return f"{x:.3g}" if x < 1000 else f"{x:.0f}"
-
-    def megabytes(x: float) -> str:
-        return f"{x / 1e6:.3g}"
-
     for quant in ("none", "int8", "qat"):
         name = "float" if quant == "none" else quant
         yield Column(f"XNNPACK {name} ms", "latency_p50_ms", quant, "tflite", "xnnpack", milliseconds)
-    for quant, name in (("none", "float"), ("ort_static", "int8")):
-        yield Column(f"ONNX Runtime {name} ms", "latency_p50_ms", quant, "onnx", "onnxruntime", milliseconds)
+    for quant, export in (("none", "onnx"), ("int8", "onnx_qdq"), ("ort_static", "onnx")):
+        name = "float" if quant == "none" else quant
+        yield Column(f"ONNX Runtime {name} ms", "latency_p50_ms", quant, export, "onnxruntime", milliseconds)
     for quant, name in (("none", "float"), ("int8", "int8")):
         yield Column(f"TFLite {name} MB", "size_bytes", quant, "tflite", "xnnpack", megabytes)
-    for quant in ("int8", "qat"):
-        yield Column(f"{quant} cosine", "cosine", quant, "tflite", "xnnpack", "{:.3f}".format)
+    for quant, export, runtime in (("int8", "tflite", "xnnpack"), ("qat", "tflite", "xnnpack"),
+                                   ("ort_static", "onnx", "onnxruntime")):  # fmt: skip
+        yield Column(f"{quant} cosine", "cosine", quant, export, runtime, "{:.3f}".format)
     for quant in ("none", "int8", "qat"):
         name = "float" if quant == "none" else quant
-        yield Column(f"{name} top-1 %", "top1", quant, "tflite", "xnnpack", lambda x: f"{100 * x:.1f}")
+        yield Column(f"{name} top-1 %", "top1", quant, "tflite", "xnnpack", percent)
 
 
 def tables(judged: Sequence[Judged]) -> list[str]:
@@ -66,9 +66,23 @@ def tables(judged: Sequence[Judged]) -> list[str]:
     rows = [[escape(name), *(of[one.value == "top1"].field(name, one) for one in columns)] for name in order]
     if not columns:
         return []
+    return [
+        table(["model", *(one.title for one in columns)], rows, ["---", *("--:" for _ in columns)]),
+        _told(labelled, native),
+    ]
+
+
+def _told(labelled: Sequence[Record], native: Sequence[Record]) -> str:
+    """Return what the columns are, and on which task each was measured."""
     images = sorted({int(str(r.values["images"])) for r in labelled if r.values.get("images") is not None})
-    told = EXPLAINED.format(images=" or ".join(map(str, images)) or "no", absent=NO_CELL, failing=NO_VALUE)
-    return [table(["model", *(one.title for one in columns)], rows, ["---", *("--:" for _ in columns)]), told]
+    apart = APART if native else ""
+    accuracy = ACCURACY.format(tasks=_tasks(labelled), images=" or ".join(map(str, images)), apart=apart)
+    figures = _tasks(native or labelled)
+    return EXPLAINED.format(figures=figures, accuracy=accuracy if images else "", absent=NO_CELL, failing=NO_VALUE)
+
+
+def _tasks(records: Sequence[Record]) -> str:
+    return ", ".join(f"`{escape(task)}`" for task in sorted({r.cell.task for r in records})) or "no task"
 
 
 class _Cells:
@@ -89,8 +103,15 @@ class _Cells:
         if (model, column.quant, column.export, column.runtime) not in self._found:
             return NO_CELL
         found = self._number(model, column)
-        return NO_VALUE if found is None else column.text(found)
+        if found is None:
+            return NO_VALUE
+        sure = spread(self._found[model, column.quant, column.export, column.runtime]) if _is_time(column) else ""
+        return f"{column.text(found)} {sure}".rstrip()
 
     def _number(self, model: str, column: Column) -> float | None:
         record = self._found.get((model, column.quant, column.export, column.runtime))
         return number(record, column.value) if record else None
+
+
+def _is_time(column: Column) -> bool:
+    return column.value == "latency_p50_ms"

@@ -15,33 +15,41 @@ from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, clip, number
 from harness.tables.verdict import Judged
 
 HEAD = (
-    "model", "task", "variant", "runtime", "verdict", "latency ms", "latency ÷", "95 % interval", "÷ claimed",
-    "size MB", "size ÷", "÷ claimed", "gzip MB", "gzip ÷", "top-1 %", "drop, points", "p", "cosine", "zeros asked",
-    "zeros trained", "of each kernel", "zeros in the file", "of each kernel", "DENSIFY ops",
+    "model", "task", "variant", "runtime", "verdict", "latency ms", "latency ÷", "95 % interval", "latency ÷ claimed",
+    "size MB", "size ÷", "size ÷ claimed", "gzip MB", "gzip ÷", "top-1 %", "drop, points", "p", "cosine", "zeros asked",
+    "zeros trained", "by kernel, trained", "zeros in the file", "by kernel, in the file", "DENSIFY ops",
 )  # fmt: skip
 EXPLAINED = """\
 Latency is the median of clean runs. *÷*: divided by the original's; of latency paired (measured in the same rounds),
 below 1 is faster. *claimed*: by the table typed by hand, and whether it holds: within 2 % of what was measured, and
 undecided where 1 is as near (`old-table.md` has the likely causes). *zeros*: share of exact zeros, asked for and
-trained in the kernels that are pruned, found in those of all convolutions and dense layers of the file; *of each
-kernel* the least and the most. *p*: McNemar's exact test on the same images. *cosine*: to the original's outputs.
-Any row again: `python -m harness repro RUN MODEL/VARIANT/tflite/RUNTIME` (of the original
-the variant is `none`)."""
+trained in the kernels that are pruned, found in those of all convolutions and dense layers of the file; *by kernel*
+the least and the most, of kernels with at least 1 % zeros. *drop*, *p* (McNemar's exact test on the same images),
+*cosine*: against the float Keras model before pruning. *DENSIFY ops*: operators that unpack sparse weights when the
+file is loaded. Columns without a value are left out. Any row again: `python -m harness repro RUN
+MODEL/VARIANT/tflite/RUNTIME` (of the original the variant is `none`)."""
 FLOAT = "none"
 Cells = dict[Cell, Record]
 
 
 def page(judged: Sequence[Judged]) -> str | None:
     """Return the page on all models with a pruned variant, None when there is none."""
-    models = {j.record.cell.model for j in judged if _is_pruned(j.record)}
-    rows = [j for j in judged if j.record.cell.model in models and _is_shown(j.record)]
+    models = {_net(j.record) for j in judged if _is_pruned(j.record)}
+    rows = [j for j in judged if _net(j.record) in models and _is_shown(j.record)]
     if not rows:
         return None
     cells, notes = {j.record.cell: j.record for j in rows}, Notes()
     lines = [[escape(one.text) + superscript(one.note) for one in _row(j, cells, notes)] for j in rows]
-    align = ["---", "---", "---", "---", *("--:" for _ in HEAD[4:])]
-    parts = ["# Pruning", EXPLAINED, table(list(HEAD), lines, align), *([numbered(notes.texts)] if notes.texts else [])]
+    kept = [n for n in range(len(HEAD)) if any(line[n] != NO_CELL for line in lines)]
+    head, align = [HEAD[n] for n in kept], ["---" if n < 4 else "--:" for n in kept]
+    made = table(head, ([line[n] for n in kept] for line in lines), align)
+    parts = ["# Pruning", EXPLAINED, made, *([numbered(notes.texts)] if notes.texts else [])]
     return "\n\n".join([*parts, ""])
+
+
+def _net(record: Record) -> tuple[str, str, str]:
+    """Return what a pruned variant and its original have in common."""
+    return record.cell.model, record.cell.task, record.cell.toolchain
 
 
 def _is_pruned(record: Record) -> bool:
@@ -81,7 +89,7 @@ def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown]:
         _ends(record.details.get("quantize")),
         row.number("sparsity", 3),
         _ends(record.details),
-        row.number("densify_ops", 0),
+        row.number("densify_ops", 0) if record.values.get("densify_ops") else Shown(NO_CELL),
     ]
 
 

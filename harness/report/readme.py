@@ -10,6 +10,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.files import write_atomic
 from harness.report import markdown, overview, support_matrix
+from harness.report.environment import vectors
 from harness.report.view import View, newest, view
 from harness.tables.verdict import Thresholds
 
@@ -39,20 +40,27 @@ def _measured(report: View) -> list[str]:
     """Return when, on what and with what it was measured, runs of one machine and one set of packages together."""
     found: dict[str, list[str]] = defaultdict(list)
     efforts: dict[str, set[str]] = defaultdict(set)
+    runs: dict[str, list[str]] = defaultdict(list)
     for info in report.runs:
         facts, tables = dict(info.facts), {name: dict(rows) for name, rows in info.tables}
         packages = tables.get("packages", {})
         processes = dict(info.noise).get("processes a cell", "")
-        machine = [facts.get("cpu", ""), f"{facts['cores']} cores" if "cores" in facts else ""]
+        machine = [facts.get("cpu", ""), f"{facts['cores']} cores" if "cores" in facts else "", vectors(info)]
         versions = [f"{name} {packages[name]}" for name in PACKAGES if name in packages]
         text = ", ".join(one for one in (*machine, *versions) if one)
         found[text] += [info.first[:10], info.last[:10]]
+        runs[text].append(info.run)
         efforts[text] |= {str(processes)} - {""}
     days = sorted((min(dates), max(dates), text) for text, dates in found.items() if text)
+    told = {text: f"{', '.join(runs[text])}: measured" if len(days) > 1 else "Measured" for text in found}
     return [
-        f"Measured {first if first == last else f'{first} to {last}'} on {markdown.escape(_with(text, efforts[text]))}."
+        markdown.escape(f"{told[text]} {_days(first, last)} on {_with(text, efforts[text])}.")
         for first, last, text in days
     ]
+
+
+def _days(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
 
 
 def _with(text: str, processes: set[str]) -> str:

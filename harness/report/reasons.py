@@ -24,6 +24,8 @@ SHORT = 200
 class Reasons:
     """Notes, each with one number however often it is used."""
 
+    tasks: bool = False
+    """Whether notes name the task, as where there are several."""
     _notes: Notes = field(default_factory=lambda: Notes(SIZE))
     _cells: dict[int, dict[tuple[str, ...], tuple[str, str, str]]] = field(default_factory=dict)
     """Note → what its cells are equal by → cell, why, command."""
@@ -31,7 +33,8 @@ class Reasons:
     def mark(self, way: Way) -> str:
         """Return the superscript of the note on a way."""
         record, cell = way.cell.record, way.cell.record.cell
-        number = self._notes.number(f"{cell.quant}: {way.why}")
+        name = f"{cell.quant} on {cell.task}" if self.tasks else cell.quant
+        number = self._notes.number(f"{name}: {way.why}")
         key = (cell.model, cell.quant, cell.task, cell.toolchain, way.why)
         note = (f"{cell.id} ({cell.task})", squeezed(one_line(way.why), SIZE), one_line(record.reproduce) or NO_COMMAND)
         self._cells.setdefault(number, {}).setdefault(key, note)

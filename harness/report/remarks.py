@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from harness.records import Record
 from harness.report.matrix import Labels
-from harness.report.shown import milliseconds, some
+from harness.report.shown import half_width, milliseconds, some
 from harness.tables.verdict import Judged
 
 SAME = 0.03
 """CPU and XNNPACK this close to each other are the same kernels."""
+WIDE = 0.1
+"""Intervals that reach so far from their median, in a tenth of the cells, are worth a line."""
 
 
 def remarks(judged: Sequence[Judged], names: Labels) -> tuple[str, ...]:
@@ -20,6 +22,7 @@ def remarks(judged: Sequence[Judged], names: Labels) -> tuple[str, ...]:
     return (
         *_baseline_off(records, names),
         *_noisy(records, names),
+        *_spread(records),
         *_machines(records),
         *_not_delegated(records, names),
     )
@@ -41,6 +44,19 @@ def _noisy(records: Sequence[Record], names: Labels) -> Iterator[str]:
             f"noisy latency in {len(noisy)} of {len(records)} cells (under half of the samples were clean): "
             + some(noisy)
         )
+
+
+def _spread(records: Sequence[Record]) -> Iterator[str]:
+    """Say how far two latencies must be apart to mean anything."""
+    widths = sorted(width for r in records if (width := half_width(r)) is not None)
+    if not widths or (high := widths[len(widths) * 9 // 10]) < WIDE:
+        return
+    unsteady, middle = sum(r.values.get("unsteady") is True for r in records), widths[len(widths) // 2]
+    yield (
+        f"latencies: the 95 % interval over processes reaches {middle:.0%} from the median in the middle of "
+        f"{len(widths)} cells, {high:.0%} or more in a tenth of them; {unsteady} drifted within a process. Smaller "
+        "differences mean nothing; ratios are paired and surer."
+    )
 
 
 def _machines(records: Sequence[Record]) -> Iterator[str]:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.records import Record, Value
-from harness.tables.verdict import Bounds
+from harness.tables.verdict import Bounds, Thresholds
 
 SYMBOLS = {"clean": "✓", "degraded": "~", "fails": "✗", "n/a": "–"}
-LEGEND = "✓ clean · ~ degraded · ✗ fails · – not supported, or not part of the run"
-NO_CELL = "–"
+NO_CELL = "·"
+LEGEND = f"✓ clean, ~ degraded, ✗ fails, – not supported; {NO_CELL} not part of the run"
 NO_VALUE = "n/a"
 NO_REASON = "no reason recorded"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -29,6 +29,8 @@ class Shown:
     """Number of the note that explains it."""
     title: str = ""
     """More about it, for those who ask."""
+    spread: str = ""
+    """How sure it is, where there is room: ``±6 %``."""
 
 
 def superscript(number: int | None) -> str:
@@ -102,6 +104,20 @@ def number(record: Record, column: str) -> float | None:
     return float(raw) if isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw) else None
 
 
+def half_width(record: Record) -> float | None:
+    """Return how far the 95 % interval of a median latency reaches from it, as a share of it; None without one."""
+    middle, low, high = (number(record, f"latency_{name}_ms") for name in ("p50", "ci_low", "ci_high"))
+    if not middle or low is None or high is None or not low <= middle <= high:
+        return None
+    return max(middle - low, high - middle) / middle
+
+
+def spread(record: Record) -> str:
+    """Return ``±6 %`` for a latency with an interval over processes, else nothing."""
+    width = half_width(record)
+    return "" if width is None else f"±{100 * width:.0f} %"
+
+
 def value(column: str, raw: Value) -> str:
     """Return any value of a record as text, by the unit that its column's name ends with."""
     if isinstance(raw, bool):
@@ -114,6 +130,15 @@ def value(column: str, raw: Value) -> str:
         if column.endswith(ending):
             return form(raw)
     return f"{raw:,}" if isinstance(raw, int) else f"{raw:.4g}"
+
+
+def rules_text(limits: Thresholds) -> str:
+    """Return what holds for the bounds of every scheme."""
+    rules = [f"A top-1 drop counts when McNemar's exact p is below {limits.significance:g}."]
+    rules += [f"Must have been measured: {', '.join(limits.required)}."] if limits.required else []
+    rules += [f"Judged only where there are labels: {', '.join(limits.labelled)}."] if limits.labelled else []
+    rules += [f"With layers in float on purpose an int8 share of {limits.selective_int8_mac_share:g} is enough."]
+    return " ".join(rules)
 
 
 def bounds_text(bounds: Bounds) -> str:

@@ -16,6 +16,17 @@ from harness.tables.verdict import Judged
 
 FLOAT = "none"
 """Preset of the float baseline."""
+TIME = "median latency of one image, of undisturbed runs alone,"
+SPREAD = "; ±: the 95 % interval over processes"
+RUNTIME_NAMES = {
+    "cpu": "in LiteRT with its built-in kernels",
+    "xnnpack": "in LiteRT with XNNPACK",
+    "onnxruntime": "in ONNX Runtime",
+    "tensorflow": "in TensorFlow",
+    "tfjs_wasm": "in TensorFlow.js, WebAssembly",
+}
+PAIRED = "paired within rounds (which the quotient of two medians is not)"
+UNDECIDED = "≈"
 _UNSAID = {"speedup_vs_float": "the float artifact was not measured in the same runtime"}
 """Why a column is absent when a record does not say."""
 
@@ -71,7 +82,9 @@ def summary(judged: Sequence[Judged], names: Labels, notes: Notes) -> Summary:
 
 
 def _images(judged: Sequence[Judged]) -> str:
-    counts = sorted({int(n) for j in judged if (n := shown.number(j.record, "images")) is not None})
+    """Return how many images a top-1 is of; cells without labels have none."""
+    labelled = [j.record for j in judged if "top1" in j.record.values]
+    counts = sorted({int(n) for record in labelled if (n := shown.number(record, "images")) is not None})
     return "the task's" if not counts else f"{counts[0]}" if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
 
 
@@ -81,16 +94,18 @@ def _columns(runtimes: Sequence[str], images: str) -> tuple[Column, ...]:
         Column(
             "agreement",
             "%",
-            "images on which the artifact and the float Keras model name the same class; a range is over the runtimes",
+            "images of the task on which the artifact and the float Keras model name the same class; a range is over "
+            "the runtimes",
             "agree",
         ),
-        *(Column(name, "ms", f"median latency of one image in {name}, of undisturbed runs alone") for name in runtimes),
-        *(
-            [Column("speed-up", "", "p50 on cpu ÷ p50 on xnnpack, measured in turns", "vs cpu")]
-            if _both(runtimes)
-            else []
+        *(Column(name, "ms", f"{TIME} {RUNTIME_NAMES.get(name, f'in {name}')}{SPREAD}") for name in runtimes),
+        *([Column("speed-up", "", f"time in cpu ÷ time in xnnpack, {PAIRED}", "vs cpu")] if _both(runtimes) else []),
+        Column(
+            "vs float",
+            "",
+            f"time of the float artifact ÷ time of this one, in xnnpack where it runs, {PAIRED}; above 1 is faster; "
+            f"{UNDECIDED}: the interval holds 1",
         ),
-        Column("vs float", "", "p50 of the float artifact ÷ p50 of this one, on xnnpack where it runs"),
         Column("size", "MB", "size of the artifact, 10⁶ bytes"),
         Column("ratio", "", "size ÷ size of the float artifact of the same exporter"),
     )
@@ -154,7 +169,7 @@ class _Row:
         note = None
         if j.record.status == "noisy":
             note = self._notes.number("noisy: fewer than half of the runs were undisturbed")
-        return Shown(shown.milliseconds(value), note, _latency_title(j))
+        return Shown(shown.milliseconds(value), note, _latency_title(j), shown.spread(j.record))
 
     def speed_up(self) -> Shown:
         """Return how many times faster XNNPACK is than the built-in kernels, on the same machine."""
@@ -206,7 +221,8 @@ def _paired(j: Judged, column: str) -> Shown | None:
     low, high = (shown.number(j.record, f"{column}_ci_{side}") for side in ("low", "high"))
     if low is not None and high is not None:
         title += f", 95 % interval {shown.times(low)}–{shown.times(high)}"
-    return Shown(shown.times(ratio), title=title)
+    undecided = low is not None and high is not None and low <= 1 <= high
+    return Shown((UNDECIDED if undecided else "") + shown.times(ratio), title=title)
 
 
 def _accuracy_title(j: Judged) -> str:

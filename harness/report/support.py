@@ -22,6 +22,7 @@ PTQ = ("ptq", "aeq")
 QAT = ("qat", "qat_stock")
 ONNX = ("onnx", "onnx_qdq")
 _FLOAT = "none"
+_SEVEN_BITS = " (weights of 7 bits, made on a processor without VNNI: reduce_range)"
 _NO_FORM = "no_such_form"
 """Reason of a combination that the plan refuses: it was not tried, and cannot be."""
 _MARKS: dict[str, Mark] = {"clean": "yes", "degraded": "degraded", "fails": "no", "n/a": "no"}
@@ -186,4 +187,12 @@ def _told(name: str, j: Judged, export: bool) -> Way:
     if else_by:
         return Way(name, "no", j, f"converts, but does not say what the float model says: {else_by}")
     in_float = is_quantized(j.record) and computed_in_float(j.record)
-    return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text), in_float)
+    bits = _SEVEN_BITS if j.verdict.verdict == "degraded" and _by_processor(j.record) else ""
+    return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text) + bits, in_float)
+
+
+def _by_processor(record: Record) -> bool:
+    """Say whether weights have seven bits because the machine that made them adds products in 16 bits."""
+    options = record.options.get("quant")
+    asked = options.get("reduce_range") if isinstance(options, dict) else None
+    return asked == "auto" and record.values.get("reduce_range") is True

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from harness.records import Record
 from harness.report.claims import old_table
 from harness.report.markdown import escape, table
 from harness.report.reasons import Reasons
-from harness.report.support import Mark, Support, Way, Ways, supports
+from harness.report.support import LEAST_COSINE, MOST_LOST, Mark, Support, Way, Ways, supports
 from harness.tables.verdict import Judged
 
 HEAD = ("Model", "Quantization support", "FP32 ONNX export", "Quantized ONNX export", "ONNX opset")
 NOT_RUN = "not run"
-EXPLAINED = """\
+EXPLAINED = f"""\
 Y: exported, passed `onnx.checker`, loads, runs and gives what the float model gives, within the bounds of its scheme.
-*degraded*: all that, but for the metric in the note. N: does not, for the reason in the note; its outputs may have
-next to nothing in common with the float model's (where pruning did that, not export, the export is *degraded*). *not
-run*: no cell of the run asks for it. PTQ: quantized after training, in TFLite; QAT: trained for it; in brackets the
-presets that are not as the others. A quantized ONNX file comes from a float file (`ort_static/onnx`), from TFLite
-(`…/onnx_qdq`), or from a trained model directly (`qat/onnx`); *computed in float*: ONNX Runtime runs no convolution
-of it in int8. Accuracy, latency and size of every cell are in `compatibility.md`."""
+*degraded*: all that, but for the metrics in the note. N: does not, for the reason in the note; or it runs, but is not
+quantized any more, or has next to nothing in common with the float model (cosine below {LEAST_COSINE:g} or more than
+{MOST_LOST:.0%} of top-1 lost; where pruning did that, not export, the export is *degraded*), which the other tables
+call degraded. A field is the worst of all runtimes, threads and tasks of the runs; *not run*: they have no such cell.
+PTQ: quantized after training, in TFLite; QAT: trained for it; in brackets the presets that are not as the others. A
+quantized ONNX file comes from a float file (`ort_static/onnx`), from TFLite (`…/onnx_qdq`), or from a trained model
+directly (`qat/onnx`); *computed in float*: ONNX Runtime runs no convolution of it in int8. Accuracy, latency and size
+of every cell are in `compatibility.md`."""
+UNLABELLED = """\
+Without labels ({tasks}) a model of the zoo has random weights, unless the task says otherwise. Next to nothing is
+learnt there: `qat` is as a rule the model with calibrated ranges, `qat_stock` what a few steps make of plain tfmot's.
+A cosine out of its bounds speaks of such weights more than of the export; tasks with labels have the accuracy."""
 
 
 def page(judged: Sequence[Judged]) -> str | None:
@@ -31,10 +38,21 @@ def page(judged: Sequence[Judged]) -> str | None:
 
 def tables(judged: Sequence[Judged], *, commands: bool = True) -> list[str]:
     """Return what the page says as blocks of Markdown, nothing when there is no model."""
-    reasons = Reasons()
+    records = [j.record for j in judged]
+    reasons = Reasons(tasks=len({record.cell.task for record in records}) > 1)
     rows = [line(row, reasons) for row in supports(judged, old_table().models)]
     told = reasons.markdown() if commands else reasons.short()
-    return [EXPLAINED, table(HEAD, rows, ["---"] * len(HEAD)), *told] if rows else []
+    return [EXPLAINED, *_without_labels(records), table(HEAD, rows, ["---"] * len(HEAD)), *told] if rows else []
+
+
+def _without_labels(records: Iterable[Record]) -> list[str]:
+    """Return what to know of tasks that have images and no labels; nothing when there are none."""
+    found: dict[str, bool] = {}
+    for record in records:
+        if record.status in ("ok", "noisy"):
+            found[record.cell.task] = found.get(record.cell.task, False) or "top1" in record.values
+    names = ", ".join(f"`{escape(task)}`" for task, labelled in sorted(found.items()) if not labelled)
+    return [UNLABELLED.format(tasks=names)] if names else []
 
 
 def line(row: Support, reasons: Reasons) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report import versions_page
 from harness.report.matrix import Matrix
-from harness.report.shown import LEGEND, NO_CELL, Shown, one_line, superscript
+from harness.report.shown import LEGEND, NO_CELL, SYMBOLS, Shown, one_line, superscript
 from harness.report.summary import Summary, SummaryRow
 from harness.report.versions import Versions, versions
 from harness.report.view import View, view
@@ -48,7 +48,7 @@ def render(report: View, console: Console) -> None:
     say.tables(say.matrices(report.matrix))
     say.numbered(report.matrix_notes, 1)
     for text in report.matrix.refused:
-        say.line(f"{NO_CELL} for every model: {text}", "dim")
+        say.line(f"{SYMBOLS['n/a']} for every model: {text}", "dim")
     console.print()
     say.tables(say.summaries(report.summary))
     say.numbered(report.summary_notes, len(report.matrix_notes) + 1)

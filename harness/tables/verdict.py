@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,7 +21,8 @@ FLOAT, FLOAT_STORAGE = "none", "float32"
 CONV_SHARE = "integer_conv_share"
 """Judged like a column: of the convolutions that ONNX Runtime runs, those that it made integer kernels of."""
 INT8_SHARES = ("int8_mac_share", CONV_SHARE)
-UNLABELLED = " (without labels nothing says that another function than the float model's still serves)"
+UNPACKED = "quantization_kept is no: conversion made float of what was quantized"
+UNLABELLED = " (changed on purpose; without labels nothing shows whether it still works)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Verdict:
 
     verdict: VerdictName
     metric: str | None
-    """Column that broke its bound, for *degraded* only."""
+    """The first column that broke its bound, for *degraded* only."""
     text: str
     """One line for people; never empty."""
 
@@ -170,13 +171,24 @@ def _stopped(record: Record) -> Verdict | None:
 
 
 def _measured(record: Record, limits: Thresholds) -> Verdict:
-    """Return the verdict on a cell that has its values: the first broken bound, or clean."""
+    """Return the verdict on a cell that has its values: every broken bound, or clean."""
     name = scheme(record)
     bounds = limits.bounds(name)
     for metric in limits.required:
         if record.values.get(metric) is None:
             reason = record.missing.get(metric, "no reason recorded")
             return Verdict("degraded", metric, f"{metric} was not measured: {reason}")
+    broken = {**dict(_below(record, limits, bounds)), **dict(_over(record, limits, bounds))}
+    if broken:
+        asides = dict.fromkeys(_left(record, metric) for metric in broken)
+        if "top1" not in record.values and broken.keys() & bounds.min_unlabelled:
+            asides[UNLABELLED] = None
+        return Verdict("degraded", next(iter(broken)), "; ".join(broken.values()) + "".join(asides))
+    return Verdict("clean", None, f"clean for {name}{_left(record)}")
+
+
+def _below(record: Record, limits: Thresholds, bounds: Bounds) -> Iterator[tuple[str, str]]:
+    """Yield every lower bound that is broken: metric and text."""
     labels = "top1" in record.values
     lower = bounds.min if labels else bounds.min | bounds.min_unlabelled
     for metric, asked in lower.items():
@@ -184,13 +196,21 @@ def _measured(record: Record, limits: Thresholds) -> Verdict:
         bound = min(asked, limits.selective_int8_mac_share) if selective else asked
         value = None if metric in limits.labelled and not labels else _judged_value(record, metric)
         if value is not None and not value >= bound:
-            why = UNLABELLED if metric in bounds.min_unlabelled and not labels else _left(record, metric)
-            return Verdict("degraded", metric, f"{metric} {value:.4g} is below {bound:g}{why}")
+            unpacked = metric == "quantization_kept"
+            yield metric, UNPACKED if unpacked else f"{metric} {_figure(value)} is below {bound:g}"
+
+
+def _over(record: Record, limits: Thresholds, bounds: Bounds) -> Iterator[tuple[str, str]]:
+    """Yield every upper bound that is broken: metric and text."""
     for metric, bound in bounds.max.items():
         value = _judged_value(record, metric)
         if value is not None and not value <= bound and (text := _above(record, limits, metric, value, bound)):
-            return Verdict("degraded", metric, text)
-    return Verdict("clean", None, f"clean for {name}{_left(record)}")
+            yield metric, text
+
+
+def _figure(value: float) -> str:
+    """Return four digits, and of what is as good as nothing that it is."""
+    return f"{value:.4g}" if abs(value) >= 0.001 or value == 0 else f"{value:.4f}"
 
 
 def _is_selective(record: Record) -> bool:
@@ -233,7 +253,7 @@ def _convs(record: Record) -> tuple[int, int] | None:
 
 def _above(record: Record, limits: Thresholds, metric: str, value: float, bound: float) -> str:
     """Return the text for a broken upper bound; empty when a top-1 drop may be chance (McNemar's test)."""
-    text = f"{metric} {value:.4g} is above {bound:g}"
+    text = f"{metric} {_figure(value)} is above {bound:g}"
     if metric != "top1_drop":
         return text
     p = record.values.get("mcnemar_p")

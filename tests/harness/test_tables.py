@@ -204,6 +204,18 @@ def test_a_broken_bound_is_degraded_and_named(values: dict[str, Value], metric: 
     assert tables.judge(made(**values)) == tables.Verdict("degraded", metric, text)
 
 
+def test_every_broken_bound_is_told_and_the_first_is_the_metric() -> None:
+    verdict = tables.judge(made(cosine=0.0000361, int8_mac_share=0.4, float_ops=38))
+    told = "int8_mac_share 0.4 is below 0.95; cosine 0.0000 is below 0.97; float_ops 38 is above 0"
+    assert verdict == tables.Verdict("degraded", "int8_mac_share", told)
+
+
+def test_what_a_conversion_unpacked_is_said_in_words() -> None:
+    assert tables.judge(made("float16", quantization_kept=False)).text == (
+        "quantization_kept is no: conversion made float of what was quantized"
+    )
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -249,8 +261,10 @@ def test_without_labels_a_pruned_model_has_nothing_but_the_float_model_to_show(s
     assert "top1" in destroyed.values
     assert tables.judge(destroyed).verdict == "clean"
     blind = replace(destroyed, values={name: v for name, v in destroyed.values.items() if not name.startswith("top1")})
-    told = "cosine 0.002 is below 0.97 (without labels nothing says that another function than the float model's "
-    assert tables.judge(blind) == tables.Verdict("degraded", "cosine", f"{told}still serves)")
+    told = (
+        "cosine 0.002 is below 0.97; sqnr_db -6 is below 10 (changed on purpose; without labels nothing shows whether"
+    )
+    assert tables.judge(blind) == tables.Verdict("degraded", "cosine", f"{told} it still works)")
 
 
 @pytest.mark.parametrize("scheme", ["int8", "qat", "qat_stock", "ort_static", "prune_qat"])

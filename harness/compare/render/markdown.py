@@ -43,7 +43,7 @@ def escaped(text: str) -> str:
 
 
 def _table(found: Sequence[Finding]) -> list[str]:
-    head = ["| | cell | |", "|---|---|---|"]
+    head = ["| grade | cell | what |", "|---|---|---|"]
     many = sum(one.grade == "known" for one in found) > MANY
     grades = ("regression",) if many else ("regression", "known")
     loud = [one for one in found if one.grade in grades]

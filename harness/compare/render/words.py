@@ -29,7 +29,7 @@ _PLURALS: dict[Grade, tuple[str, str]] = {
 def headline(comparison: Comparison) -> str:
     """Return the outcome in one line."""
     cells = sum(pair.latest is not None for pair in comparison.pairs)
-    return f"{cells} cells on both sides: {counted(comparison.findings) or 'no difference'}"
+    return f"{cells} cell{'s' * (cells != 1)} on both sides: {counted(comparison.findings) or 'no difference'}"
 
 
 def counted(findings: Iterable[Finding]) -> str:

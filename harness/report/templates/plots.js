@@ -85,6 +85,7 @@ function trade(rows) {
   const unit = /^(top1|agreement)$/.test(picked.y) ? ", %" : "";
   const title = new Map([...QUALITY, ...COST]);
   const by = picked.by.split(" × ");
+  shapes(own);
   draw("plot-trade", [...points(own, x, y, by), ...fronts(own, x, y, by)],
     layout("What accuracy costs", title.get(picked.x), title.get(picked.y) + unit, { xaxis: LOG }), rows.length);
 }
@@ -146,6 +147,20 @@ function latency({ detail: { processes, picture } }) {
   });
 }
 
+// The quality that most cells have; of equals the first.
+function most(choices) {
+  const count = ([name]) => DATA.why.filter((_, row) => has(row, name)).length;
+  return choices.reduce((best, one) => (count(one) > count(best) ? one : best))[0];
+}
+
+// Which shape stands for which runtime, where there are several.
+function shapes(rows) {
+  const runtimes = COLUMNS.get("runtime")?.text || [];
+  const used = new Set(rows.map((row) => value("runtime", row)));
+  const told = runtimes.flatMap((name, number) => (used.has(name) ? [`${name} ${SHAPES[number % SHAPES.length]}`] : []));
+  document.querySelector("#plots .shapes").textContent = used.size > 1 ? `Shapes: ${told.join(", ")}.` : "";
+}
+
 function choice(name, options, label) {
   const made = element("select", { id: `pick-${name}`, onchange: (event) => { picked[name] = event.target.value; drawAll(); } },
     ...options.map(([key, text]) => element("option", { value: key, selected: picked[name] === key }, text)));
@@ -168,7 +183,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
 const found = QUALITY.filter(([name]) => COLUMNS.has(name));
 const costs = COST.filter(([name]) => COLUMNS.has(name));
 if (found.length && costs.length) {
-  picked.y = found[0][0];
+  picked.y = most(found);
   picked.x = costs[0][0];
   const section = document.getElementById("plots");
   section.hidden = false;

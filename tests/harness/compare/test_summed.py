@@ -48,7 +48,7 @@ def test_missing_cells_that_nobody_left_out_stay_regressions_when_they_are_summe
     assert found.code == 1
     assert len(found.regressions) == 5
     assert "✗ regression | 5 cells of mobilenet\\_v2 |" in markdown.page(found)
-    assert _text(list(terminal.lines(found))[-1]) == "1 cells on both sides: 5 regressions"
+    assert _text(list(terminal.lines(found))[-1]) == "1 cell on both sides: 5 regressions"
 
 
 def test_a_whole_new_model_is_one_line(runs: Runs) -> None:

@@ -22,9 +22,9 @@ def table(*records: Record) -> tuple[str, list[dict[str, str]]]:
 def test_an_int8_artifact_says_what_it_is_made_of() -> None:
     page, (row,) = table(plain())
     assert (row["int8 share"], row["float ops"], row["which"], row["partitions"], row["outside"]) == (
-        "1.0000", "0", "–", "1", "0",
+        "1.0000", "0", "·", "1", "0",
     )  # fmt: skip
-    assert (row["scale per channel"], row["p50 ms"], row["integer convs"]) == ("yes", "2.60", "–")
+    assert (row["scale per channel"], row["p50 ms"], row["integer convs"]) == ("yes", "2.60", "·")
     assert "- int8 × tflite: 1 of 1 artifacts have an int8 share of 0.99 or more and no float operator." in page
 
 
@@ -34,7 +34,7 @@ def test_what_stays_in_float_is_named() -> None:
     page, rows = table(odd, plain(model="resnet50"))
     row = next(one for one in rows if one["model"] == "mobilenet_v2")
     assert row["which"] == "ADD 'block0/add', ADD 'block1/add', ADD 'block2/add' and 3 more"
-    assert row["mark"] == "~¹"
+    assert row["verdict"] == "~¹"
     assert "1 of 2 artifacts" in page
 
 
@@ -43,7 +43,7 @@ def test_kernels_of_onnx_runtime_have_their_columns() -> None:
                  int8_sums="exact", converted_max_steps=1.0)  # fmt: skip
     _, (row,) = table(made)
     names = ("integer convs", "float convs", "transposes", "int8 sums", "steps from TFLite", "partitions")
-    assert [row[name] for name in names] == ["51", "1", "2", "exact", "1", "–"]
+    assert [row[name] for name in names] == ["51", "1", "2", "exact", "1", "·"]
 
 
 def test_more_than_a_step_from_litert_has_its_note() -> None:
@@ -77,7 +77,7 @@ def test_operators_are_named_where_there_should_be_none_by_their_last_name() -> 
     options = {"quant": {"method": "ptq", "scheme": "float16"}}
     other = replace(one, cell=replace(one.cell, quant="float16"), options=options)
     _, rows = table(one, other)
-    assert {row["quant"]: row["which"] for row in rows} == {"int8": "CONV_2D 'net/a/Conv2D'", "float16": "–"}
+    assert {row["quant"]: row["which"] for row in rows} == {"int8": "CONV_2D 'net/a/Conv2D'", "float16": "·"}
 
 
 def test_how_many_run_as_integers_and_how_many_never_were() -> None:
@@ -124,13 +124,13 @@ def test_what_training_came_to_and_took() -> None:
     _, rows = table(plain(**facts), plain(model="resnet50"))
     names = ("trained says the same", "best epoch", "peak GB")
     told = {row["model"]: [row[name] for name in names] for row in rows}
-    assert told == {"mobilenet_v2": ["99.6", "0", "21.0"], "resnet50": ["–", "–", "–"]}
+    assert told == {"mobilenet_v2": ["99.6", "0", "21.0"], "resnet50": ["·", "·", "·"]}
 
 
 def test_a_cell_that_stopped_has_its_reason_and_no_empty_field(runs: Runs) -> None:
     page, rows = table(*runs.sweep())
     assert all(field for row in rows for field in row.values())
-    stopped = [row for row in rows if row["mark"].startswith("✗")]
+    stopped = [row for row in rows if row["verdict"].startswith("✗")]
     assert {row["p50 ms"] for row in stopped} == {"n/a"}
     assert "load: allocate_tensors" in page
     assert not [row for row in rows if row["quant"] == "none"]
@@ -138,3 +138,10 @@ def test_a_cell_that_stopped_has_its_reason_and_no_empty_field(runs: Runs) -> No
 
 def test_without_a_quantized_cell_there_is_no_page() -> None:
     assert inside.page(judge_all([plain(quant="none")]), thresholds()) is None
+
+
+def test_steps_of_a_file_that_computes_in_float_are_no_matter_of_rounding() -> None:
+    made = plain(export="onnx_qdq", runtime="onnxruntime", converted_max_steps=68.0, float_ops=42)
+    page, (row,) = table(made)
+    assert row["steps from TFLite"] == "68²"
+    assert "\n2. ONNX Runtime computes some of it in float" in page

@@ -36,13 +36,13 @@ def test_an_entry_is_the_worst_of_its_runtimes_and_says_where(runs: Any) -> None
     bad = runs.stopped(runs.plain(), "crashed", "load", "signal_11", "gone")
     made, notes = laid_out([runs.plain(runtime="cpu"), bad])
     assert made.rows[0].entries[0].verdict == "fails"
-    assert notes == ["xnnpack: load: signal_11 – gone; cpu: clean"]
+    assert notes == ["int8: xnnpack: load: signal_11 – gone; cpu: clean"]
 
 
 def test_one_reason_of_all_runtimes_is_said_once(runs: Any) -> None:
     cells = [runs.plain(runtime=name) for name in ("cpu", "xnnpack")]
     _, notes = laid_out([runs.stopped(cell, "failed", "export", "converter_error", "no") for cell in cells])
-    assert notes == ["export: converter_error – no"]
+    assert notes == ["int8: export: converter_error – no"]
 
 
 def test_equal_reasons_share_a_number(runs: Any) -> None:
@@ -55,7 +55,7 @@ def test_equal_reasons_share_a_number(runs: Any) -> None:
 def test_a_combination_outside_the_run_is_a_dash_without_a_note(runs: Any) -> None:
     made, _ = laid_out([runs.plain("resnet50", "int8"), runs.plain("resnet101", "none")])
     absent = [e for row in made.rows for e in row.entries if e.verdict == "absent"]
-    assert [(e.shown.text, e.shown.note, e.shown.title) for e in absent] == [("–", None, "not part of the run")] * 2
+    assert [(e.shown.text, e.shown.note, e.shown.title) for e in absent] == [("·", None, "not part of the run")] * 2
 
 
 def test_columns_that_no_model_has_are_one_line_for_each_exporter(runs: Any) -> None:
@@ -72,7 +72,7 @@ def test_a_column_that_some_model_has_stays_with_the_reason_of_the_others(runs: 
     refused = runs.stopped(runs.plain("resnet50"), "unsupported", "quantize", "no", "not this one")
     made, notes = laid_out([refused, runs.plain("resnet101")])
     assert (made.rows[0].entries[0].shown.text, made.rows[0].entries[0].shown.note) == ("–", 1)
-    assert notes == ["quantize: no – not this one"]
+    assert notes == ["int8: quantize: no – not this one"]
 
 
 def test_nothing_but_refusals_is_still_a_table(runs: Any) -> None:

@@ -70,8 +70,8 @@ def test_some_of_several_schemes_is_in_part() -> None:
 def test_a_claimed_n_is_refuted_by_one_that_works() -> None:
     good = cell("mobilenet_v3_small", "none", "onnx", 13)
     text = page(good, fails(cell("mobilenet_v3_large", "none", "onnx", 13), "converter_error"))
-    assert rows(text)["mobilenet_v3_small"][3:5] == ["claimed N: does not hold¹", "claimed N: does not hold¹"]
-    assert rows(text)["mobilenet_v3_large"][3:5] == ["claimed N: holds", "claimed N: holds"]
+    assert rows(text)["mobilenet_v3_small"][3:5] == ["claimed that not: does not hold, it works"] * 2
+    assert rows(text)["mobilenet_v3_large"][3:5] == ["claimed that not: holds"] * 2
     assert line(text, "float model exports to ONNX: N") == ["float model exports to ONNX: N", "2", "1", "0", "1", "0"]
 
 
@@ -138,3 +138,9 @@ def test_each_task_has_its_own_answer() -> None:
     assert "## On digits" in digits
     assert rows(digits)["resnet50"][0] == "holds"
     assert rows(photos)["resnet50"][0] == "in part¹"
+
+
+def test_without_labels_no_distance_from_the_float_model_refutes() -> None:
+    blind: dict[str, Value] = {"top1": None, "cosine": 0.39}
+    assert rows(page(cell("resnet50", "qat_stock", **blind)))["resnet50"][1] == "in part¹"
+    assert rows(page(cell("resnet50", "qat_stock", cosine=0.39)))["resnet50"][1] == "does not hold¹"

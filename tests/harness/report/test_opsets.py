@@ -35,7 +35,7 @@ def test_lowest_and_highest_are_those_that_work() -> None:
     rows = [[field.strip() for field in line.split(" | ")] for line in page.splitlines() if line.startswith("| ")]
     assert rows[0] == ["| model", "quant", "export", "lowest", "highest", "13", "14", "15", "16 |"]
     assert rows[2] == ["| mobilenet_v2", "none", "onnx", "14", "15", "✗¹", "✓", "✓", "✗² |"]
-    assert rows[3] == ["| resnet50", "none", "onnx", "13", "14", "✓", "✓", "–", "– |"]
+    assert rows[3] == ["| resnet50", "none", "onnx", "13", "14", "✓", "✓", "·", "· |"]
     assert "1. export: checker – no \\| opset 13" in page
 
 

@@ -29,29 +29,39 @@ def test_times_are_those_of_native_size_and_accuracies_those_of_labels(runs: Any
         runs.plain(quant="int8", top1=0.971, latency_p50_ms=0.5),
     ])  # fmt: skip
     native = [
-        runs.plain(quant="none", latency_p50_ms=12.34, cosine=1.0, size_bytes=9_000_000),
-        runs.plain(quant="int8", latency_p50_ms=5.5, cosine=0.98, size_bytes=2_500_000),
+        runs.plain(
+            quant="none",
+            latency_p50_ms=12.34,
+            latency_ci_low_ms=11.7,
+            latency_ci_high_ms=12.5,
+            cosine=1.0,
+            size_bytes=9_000_000,
+        ),
+        runs.plain(quant="int8", latency_p50_ms=5.5, latency_ci_low_ms=None, cosine=0.98, size_bytes=2_500_000),
     ]
     photos = runs.write([on_photos(one) for one in native], "photos")
     found = overview.tables(newest(view([digits, photos]).judged))
     (row,) = rows(found[0]).values()
-    assert row["XNNPACK float ms"] == "12.3"
-    assert row["XNNPACK int8 ms"] == "5.5"
-    assert row["TFLite int8 MB"] == "2.5"
+    assert row["XNNPACK float ms"] == "12.3 ±5 %"
+    assert row["XNNPACK int8 ms"] == "5.50"
+    assert row["TFLite int8 MB"] == "2.50"
     assert row["float top-1 %"] == "98.2"
     assert row["int8 top-1 %"] == "97.1"
     assert row["int8 cosine"] == "0.980"
     assert not any("qat" in title for title in row)  # nobody ran it
-    assert "360 test images" in found[1]
+    assert "*cosine*: of the artifact's outputs with those of the float Keras model, on `photos`" in found[1].replace(
+        "\n", " "
+    )
+    assert "on `digits`, 360 test images, of nets trained there" in found[1]
 
 
 def test_what_was_not_run_and_what_could_not_be_measured_are_told_apart(runs: Any) -> None:
     broken = runs.stopped(runs.plain("resnet50", "int8"), "failed", "export", "x", "it broke")
     folder = runs.write([runs.plain("mobilenet_v2", "int8"), runs.plain("resnet50", "none"), broken])
     found = rows(overview.tables(newest(view([folder]).judged))[0])
-    assert found["mobilenet_v2"]["XNNPACK float ms"] == "–"
+    assert found["mobilenet_v2"]["XNNPACK float ms"] == "·"
     assert found["resnet50"]["XNNPACK int8 ms"] == "n/a"
-    assert found["resnet50"]["XNNPACK float ms"] != "–"
+    assert found["resnet50"]["XNNPACK float ms"] != "·"
     assert sorted(found) == ["mobilenet_v2", "resnet50"]
 
 

@@ -194,8 +194,9 @@ def test_a_run_without_records_makes_a_report(runs: Any, tmp_path: Path) -> None
 def test_thresholds_are_those_that_were_asked_for(runs: Any, tmp_path: Path) -> None:
     build([runs.write([runs.plain()])], tmp_path, verdict={"schemes": {"default": {"min": {"cosine": 0.9999}}}})
     text = (tmp_path / "compatibility.md").read_text("utf-8")
-    assert "1. cosine 0.9957 is below 0.9999" in text
+    assert "1. int8: cosine 0.9957 is below 0.9999" in text
     assert "| default | cosine ≥ 0.9999 |" in text
+    assert "With layers in float on purpose an int8 share of 0.5 is enough." in text
 
 
 def test_a_folder_that_cannot_be_written_is_a_user_error(swept: Path, tmp_path: Path) -> None:

@@ -69,3 +69,13 @@ def test_a_long_report_has_a_row_a_model(page: Path, runs: Any, monkeypatch: pyt
     assert "| mobilenet_v2 | int8 | tflite |" not in text
     assert "\n## " not in text
     assert readme.check(page, [folder])
+
+
+def test_machines_are_told_apart_by_what_makes_int8_fast(page: Path, runs: Any) -> None:
+    slow = {"cpu": "EPYC", "cores": 2, "cpu_flags": ["avx", "avx2"], "packages": {"tensorflow": "2.21.0"}}
+    fast = slow | {"cpu_flags": ["avx2", "avx512f", "avx512_vnni"]}
+    folders = [runs.write([runs.plain()], environment=slow), runs.write([runs.plain(run="r2")], "r2", fast)]
+    readme.update(page, folders)
+    text = page.read_text("utf-8")
+    assert "r1: measured 2026-11-22 on EPYC, 2 cores, AVX2, no VNNI, tensorflow 2.21.0." in text
+    assert "r2: measured 2026-11-22 on EPYC, 2 cores, AVX-512, VNNI, tensorflow 2.21.0." in text

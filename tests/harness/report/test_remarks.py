@@ -68,3 +68,12 @@ def test_baseline_off_and_noise_are_named(runs: Any) -> None:
     assert lines[0].startswith("baseline off: mobilenet_v2.")
     assert "noisy latency in 1 of 2 cells" in lines[1]
     assert noisy.cell.id in lines[1]
+
+
+def test_wide_intervals_say_what_differences_mean_nothing(runs: Any) -> None:
+    wide = {"latency_p50_ms": 10.0, "latency_ci_low_ms": 9.0, "latency_ci_high_ms": 13.0, "unsteady": True}
+    (line,) = said(runs.plain(**wide))
+    assert line.startswith(
+        "latencies: the 95 % interval over processes reaches 30% from the median in the middle of 1 "
+    )
+    assert "1 drifted within a process" in line

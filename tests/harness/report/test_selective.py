@@ -45,7 +45,7 @@ def test_what_it_bought_and_cost_stands_beside_what_is_int8_throughout() -> None
 
 def test_without_the_other_artifact_there_is_nothing_to_divide_by() -> None:
     _, (row,) = rows(denied(plain()), whole(plain(), per_channel=True))
-    assert (row[8], row[14], row[17]) == ("–", "–", "–")
+    assert (row[8], row[14], row[17]) == ("·", "·", "·")
 
 
 def test_without_such_layers_there_is_no_page() -> None:

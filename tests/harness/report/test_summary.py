@@ -44,7 +44,7 @@ def test_a_row_holds_what_the_table_promises(runs: Any) -> None:
     assert (float_row.quant, int8_row.quant, int8_row.export) == ("none", "int8", "tflite")
     assert [laid.text(t, 1) for t in ("top-1", "agreement", "cpu", "xnnpack")] == ["97.2", "99.7", "8.00", "2.50"]
     assert [laid.text(t, 1) for t in ("speed-up", "vs float", "size", "ratio")] == ["3.20×", "3.50×", "2.41", "0.27"]
-    assert laid.text("vs float", 0) == "–"
+    assert laid.text("vs float", 0) == "·"
 
 
 def test_the_paired_speed_up_goes_before_the_ratio_of_medians(runs: Any) -> None:
@@ -90,7 +90,7 @@ def test_a_stopped_cell_points_to_the_reason_of_its_mark(runs: Any) -> None:
     laid = Laid(cpu, runs.stopped(xnnpack, "crashed", "run", "signal_11", "gone"))
     row = laid.table.rows[0]
     assert laid.shown("xnnpack").note == laid.shown("speed-up").note == row.entry.shown.note
-    assert laid.why("xnnpack") == "xnnpack: run: signal_11 – gone; cpu: clean"
+    assert laid.why("xnnpack") == "int8: xnnpack: run: signal_11 – gone; cpu: clean"
     assert laid.text("top-1") == "97.2"
 
 
@@ -103,8 +103,8 @@ def test_without_a_float_artifact_there_is_no_ratio(runs: Any) -> None:
 
 def test_a_runtime_that_does_not_read_the_format_is_a_dash(runs: Any) -> None:
     laid = Laid(runs.plain(quant="none", export="onnx", runtime="onnxruntime"), *pair(runs))
-    assert laid.shown("onnxruntime", 0) == Shown("–", title="not part of the run")
-    assert laid.text("speed-up", 1) == "–"
+    assert laid.shown("onnxruntime", 0) == Shown("·", title="not part of the run")
+    assert laid.text("speed-up", 1) == "·"
 
 
 def test_speed_up_needs_both_kinds_of_kernels_in_the_run(runs: Any) -> None:
@@ -129,3 +129,17 @@ def test_threads_make_rows(runs: Any) -> None:
 def test_refused_columns_have_no_rows(runs: Any, export: str) -> None:
     rows = Laid(*runs.sweep()).table.rows
     assert {row.quant for row in rows if row.export == export} == {"none"}
+
+
+def test_a_ratio_that_may_be_one_says_so_and_a_latency_how_sure_it_is(runs: Any) -> None:
+    near = {"speedup_vs_float": 1.05, "speedup_vs_float_ci_low": 0.98, "speedup_vs_float_ci_high": 1.1}
+    laid = Laid(runs.plain(latency_p50_ms=2.0, latency_ci_low_ms=1.9, latency_ci_high_ms=2.2, **near))
+    assert laid.text("vs float") == "≈1.05×"
+    assert (laid.shown("xnnpack").text, laid.shown("xnnpack").spread) == ("2.00", "±10 %")
+
+
+def test_a_top1_is_of_images_with_labels_alone(runs: Any) -> None:
+    digits = runs.plain(images=450)
+    photos = replace(runs.plain("resnet50", top1=None, images=24), missing={"top1": "no labels"})
+    help_texts = {column.title: column.help for column in Laid(digits, photos).table.columns}
+    assert help_texts["top-1"] == "top-1 accuracy of the artifact on 450 test images"

@@ -226,3 +226,20 @@ def test_it_is_a_page_of_every_report_and_shows_the_newest_record(runs: Any, tmp
     new = replace(cell("resnet50", "none", "onnx", 13), run="r2", started_at="2026-11-23T08:00:00+00:00")
     build([runs.write([old]), runs.write([new], "r2")], tmp_path)
     assert rows((tmp_path / "support-matrix.md").read_text("utf-8"))["resnet50"][1] == "Y"
+
+
+def test_notes_name_the_task_where_there_are_several_and_what_lacks_labels() -> None:
+    digits, photos = cell("resnet50", "int8", cosine=0.9), cell("resnet50", "int8", cosine=0.8, top1=None)
+    blind = replace(photos, cell=replace(photos.cell, task="photos"))
+    text = "\n".join(support_matrix.tables(judge_all([digits, blind]), commands=False))
+    assert "\n1. int8 on digits: cosine 0.9 is below 0.97" in text
+    assert "Without labels (`photos`) a model of the zoo has random weights" in text
+    assert "Without labels" not in page(digits)
+
+
+def test_seven_bits_by_the_processor_are_told() -> None:
+    made = cell("resnet50", "ort_static", "onnx", 13, cosine=0.9, reduce_range=True)
+    quant = {"method": "ort_static", "scheme": "ort_static"}
+    for asked, told in (("auto", True), ("yes", False)):
+        text = page(replace(made, options={**made.options, "quant": quant | {"reduce_range": asked}}))
+        assert ("weights of 7 bits, made on a processor without VNNI" in text) == told

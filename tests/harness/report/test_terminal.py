@@ -41,7 +41,7 @@ def test_marks_notes_and_remarks(swept: Path) -> None:
     text = printed(swept, 160)
     assert "96 cells: ✓ 48 clean, ~ 2 degraded, ✗ 6 fails, – 40 n/a" in text
     assert "✗⁴" in text
-    assert "⁴ load: allocate_tensors – no_integer_overflow_from_quantization" in text
+    assert "⁴ int16x8: load: allocate_tensors – no_integer_overflow_from_quantization" in text
     assert "– for every model: onnx × float16, dynamic, int8" in text
     assert "note: dynamic tflite: cpu and xnnpack are the same" in text
 

@@ -136,7 +136,7 @@ def test_packages_of_each_toolchain_are_shown(runs: Runs) -> None:
     assert found.packages == (
         ("tensorflow", "2.21.0", "2.15.1"),
         ("onnxruntime", "1.32.0", "1.17.1"),
-        ("ai-edge-litert", "2.3.0", "–"),
+        ("ai-edge-litert", "2.3.0", "·"),
     )
 
 
@@ -191,7 +191,7 @@ def test_whatever_the_values_each_row_has_a_field_for_each_toolchain(found: dict
     for quantities in (changes.OF_ARTIFACT, changes.OF_CELL):
         for change in changes.numbers(group, order, labels(group.values()), quantities):
             assert len(change.values) == len(order)
-            assert sum(v.text != "–" for v in change.values) > 1
+            assert sum(v.text != "·" for v in change.values) > 1
 
 
 @pytest.mark.parametrize("ops", [None, [], "CONV_2D", {"CONV_2D": 3}, {"CONV_2D": ["int8"]}])
