@@ -33,7 +33,7 @@ bench: setup
 	$(BIN)/python -m pytest tests/benchmarks -m '' --benchmark-enable --benchmark-only
 
 report: setup
-	$(BIN)/python -m harness report results/reference/* --out reports/reference --readme README.md
+	$(BIN)/python -m harness report results/reference/*/ --out reports/reference --readme README.md
 
 pins: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra test --no-emit-index-url \
