@@ -115,7 +115,7 @@ def half_width(record: Record) -> float | None:
 def spread(record: Record) -> str:
     """Return ``±6 %`` for a latency with an interval over processes, else nothing."""
     width = half_width(record)
-    return "" if width is None else f"±{100 * width:.0f} %"
+    return "" if width is None else f"±{100 * width:.{0 if width >= 0.0095 else 1}f} %"
 
 
 def value(column: str, raw: Value) -> str:

@@ -97,7 +97,7 @@ def detectable(churn: float, power: float = 0.95, cells: int = 1) -> float:
 def rows(folder: Path, repeats: int, drops: Sequence[Drop] = DROPS) -> list[str]:
     """Return the figures as rows of a Markdown table."""
     made = [
-        "| lost | won | loss of top-1, points | found | computed | … when 10 cells changed as much |",
+        "| lost | won | loss of top-1, points | found | computed | computed, of 10 |",
         "|---" * 6 + "|",
     ]
     for drop in drops:
