@@ -260,8 +260,8 @@ def page(effort: Effort, folder: Path) -> str:
             "|---" * 5 + "|",
             *(_gate_row(one, gate(one, effort)) for one in scenarios()),
             "",
-            f"Losses of accuracy on {drops.IMAGES} images, each image lost or won by itself. Share of 1 that is *found* in "
-            "simulated predictions,",
+            f"Losses of accuracy on {drops.IMAGES} images, each image lost or won by itself. "
+            + "Share of 1 that is *found* in simulated predictions,",
             "and that the exact test finds as *computed*, alone and when 10 cells of a comparison changed as much:",
             "",
             *drops.rows(folder, effort.steps),
