@@ -32,11 +32,12 @@ def list_command(args: list[str]) -> int:
 
 
 def _about(group: str, choice: str) -> str:
-    """Return the settings of a choice in one line, and for exporters and runtimes the format."""
+    """Return what a choice is and its settings in one line, and for exporters and runtimes the format."""
     import yaml
 
     from harness import plugins
     from harness.paths import conf_dir
+    from harness.report.presets import EXPORTS, QUANTIZATIONS
 
     content = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text()) or {}
     if "defaults" in content:
@@ -49,7 +50,8 @@ def _about(group: str, choice: str) -> str:
         shown.append(f"reads {', '.join(plugins.load('runtimes', content['method']).READS)}")
     if group == "toolchain":
         shown = content["wants"] or ["the environment that harness runs in"]
-    line = " ".join(shown)
+    words = {"quant": QUANTIZATIONS, "export": EXPORTS}.get(group, {}).get(choice)
+    line = " ".join([f"{words};"] * bool(words) + shown)
     return line if len(line) <= 84 else line[:83] + "…"
 
 

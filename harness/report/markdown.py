@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from harness.report.environment import Rows, RunInfo
+from harness.report.presets import explained
 from harness.report.shown import LEGEND, SYMBOLS, Shown, bounds_text, one_line, rules_text, superscript
 from harness.report.summary import Column
 from harness.report.view import Failing, View
@@ -27,7 +28,7 @@ def page(view: View) -> str:
 
 def tables(view: View) -> list[str]:
     """Return the support matrix and the summary, with their notes, as blocks of Markdown."""
-    parts = ["## Support matrix", LEGEND, _matrix(view)]
+    parts = ["## Support matrix", *filter(None, (LEGEND, escape(explained(view.matrix.columns)))), _matrix(view)]
     parts += [numbered(view.matrix_notes, 1)] if view.matrix_notes else []
     parts += ["Not supported for any model:", _bullets(view.matrix.refused)] if view.matrix.refused else []
     parts += ["## Accuracy, latency and size", _summary(view)]
