@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -50,7 +51,7 @@ def _measured(report: View) -> list[str]:
         text = ", ".join(one for one in (*machine, *versions) if one)
         found[text] += [info.first[:10], info.last[:10]]
         runs[text].append(info.run)
-        efforts[text] |= {str(processes)} - {""}
+        efforts[text] |= set(re.findall(r"\d+(?= \(|,|$)", processes))
     days = sorted((min(dates), max(dates), text) for text, dates in found.items() if text)
     told = {text: f"{', '.join(runs[text])}: measured" if len(days) > 1 else "Measured" for text in found}
     return [

@@ -167,8 +167,8 @@ def _says_else(record: Record) -> str:
     """Return by what the outputs have next to nothing in common with those of the float model, empty if they have."""
     cosine, lost = (number(record, name) for name in ("cosine", "top1_drop"))
     if cosine is not None and cosine < LEAST_COSINE:
-        return f"cosine {cosine:.4g} is below {LEAST_COSINE:g}"
-    return f"top1_drop {lost:.4g} is above {MOST_LOST:g}" if lost is not None and lost > MOST_LOST else ""
+        return f"cosine {cosine:.3f} is below {LEAST_COSINE:g}"
+    return f"top1_drop {lost:.3f} is above {MOST_LOST:g}" if lost is not None and lost > MOST_LOST else ""
 
 
 def _follows(record: Record) -> bool:

@@ -79,3 +79,11 @@ def test_machines_are_told_apart_by_what_makes_int8_fast(page: Path, runs: Any) 
     text = page.read_text("utf-8")
     assert "r1: measured 2026-11-22 on EPYC, 2 cores, AVX2, no VNNI, tensorflow 2.21.0." in text
     assert "r2: measured 2026-11-22 on EPYC, 2 cores, AVX-512, VNNI, tensorflow 2.21.0." in text
+
+
+def test_processes_of_a_latency_are_numbers_whatever_cells_have_them(page: Path, runs: Any) -> None:
+    made = [
+        runs.plain(model, processes=count) for model, count in (("resnet50", 3), ("resnet101", 4), ("mobilenet_v2", 3))
+    ]
+    readme.update(page, [runs.write(made)])
+    assert "processes for each latency: 3 or 4." in page.read_text("utf-8")

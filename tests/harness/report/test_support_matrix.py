@@ -108,7 +108,7 @@ def test_degraded_is_said_with_its_metric() -> None:
 def test_what_says_something_else_is_no_support() -> None:
     text = page(cell("resnet50", "int8", cosine=0.18), cell("resnet50", "qat", cosine=0.6))
     assert rows(text)["resnet50"][0] == "no PTQ (int8¹), QAT (degraded: qat²)"
-    assert "converts, but does not say what the float model says: cosine 0.18 is below 0.5" in text
+    assert "converts, but does not say what the float model says: cosine 0.180 is below 0.5" in text
     lost = page(cell("resnet50", "int8", cosine=None, top1_drop=0.7, mcnemar_p=1e-9))
     assert rows(lost)["resnet50"][0] == "no PTQ (int8¹), QAT not run"
 
