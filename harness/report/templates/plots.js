@@ -1,7 +1,7 @@
 // Pictures of the cells that pass the filters. Plotly is unpacked when they come into view.
 const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f6fd6", "#8c8c00", "#999999"];
 const SHAPES = ["circle", "square", "diamond", "cross", "triangle-up", "star", "x", "hexagon"];
-const QUALITY = [["top1", "top-1"], ["agreement", "agreement with the float model"], ["cosine", "cosine with the float model"], ["sqnr_db", "SQNR, dB"]];
+const QUALITY = [["top1", "top-1"], ["cosine", "cosine with the float model"], ["agreement", "agreement with the float model"], ["sqnr_db", "SQNR, dB"]];
 const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, MB"], ["gzip_bytes", "size after gzip, MB"]];
 const BY = [["quant"], ["family"], ["runtime"], ["family", "runtime"], ["export"], ["model"]];
 const APART = ["task", "toolchain"]; // never one front over them: other images, other code
