@@ -32,7 +32,7 @@ def three(runs: Runs) -> Runs:
 @pytest.mark.parametrize("base", ["results/base", "base", "results/base/records.jsonl", "results/b*e"])
 def test_a_side_is_a_folder_a_name_a_file_or_a_glob(three: Runs, capsys: pytest.CaptureFixture[str], base: str) -> None:
     assert cli.main(["compare", base, "equal"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "1 cells on both sides: no difference"
+    assert capsys.readouterr().out.splitlines()[-1] == "1 cell on both sides: no difference"
 
 
 def test_a_regression_is_exit_code_1_and_is_written_in_every_form(

@@ -68,6 +68,10 @@ SEEN = [
      "[ShapeInferenceError] (op_type:DequantizeLinear, node name: arith.constant_dequant): x typestr: T1, has "
      "unsupported type: tensor(int64)",
      "onnx_16_bit"),
+    ("mobilenet_v3_small/int16x8/tflite/cpu/t1", "export", "runtime_error",
+     "Quantization to 16x8-bit not yet supported for op: 'HARD_SWISH'.", "int16x8_hard_swish"),
+    ("mobilenet_v2/int16x8/tflite/cpu/t1", "export", "runtime_error",
+     "Quantization to 16x8-bit not yet supported for op: 'HARD_SWISH'.", None),
     ("resnet50/qat_stock/tflite/xnnpack/t1", "quantize", "tfmot_refuses",
      REFUSED.format("resnet50", UNSUPPORTED.format("conv1_bn", "normalization.BatchNormalization")), None),
     ("mobilenet_symmetric/prune_xnnpack/tflite/xnnpack/t1", "quantize", "policy_refuses",
