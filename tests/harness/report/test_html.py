@@ -259,8 +259,9 @@ def test_it_prints_without_empty_frames(opened: Opened, tmp_path: Path) -> None:
     """
     page = opened.page
     page.emulate_media(media="print")
-    undrawn = "!window.Plotly && getComputedStyle(document.querySelector('#plots')).display !== 'none'"
-    assert not page.evaluate(f"(dispatchEvent(new Event('beforeprint')), {undrawn})")
+    shown = "getComputedStyle(document.querySelector('#plots')).display !== 'none'"
+    bare = "[...document.querySelectorAll('#plots .plot')].some((one) => !one.querySelector('.main-svg'))"
+    assert not page.evaluate(f"(dispatchEvent(new Event('beforeprint')), {shown} && {bare})")
     page.wait_for_selector("#plot-trade .trace")
     until(page, "!document.querySelector('#plots').classList.contains('undrawn')")
     assert page.locator("#plots").is_visible()
