@@ -37,7 +37,7 @@ def _about(group: str, choice: str) -> str:
 
     from harness import plugins
     from harness.paths import conf_dir
-    from harness.report.presets import EXPORTS, QUANTIZATIONS
+    from harness.report.presets import about
 
     content = yaml.safe_load((conf_dir() / group / f"{choice}.yaml").read_text()) or {}
     if "defaults" in content:
@@ -50,7 +50,7 @@ def _about(group: str, choice: str) -> str:
         shown.append(f"reads {', '.join(plugins.load('runtimes', content['method']).READS)}")
     if group == "toolchain":
         shown = content["wants"] or ["the environment that harness runs in"]
-    words = {"quant": QUANTIZATIONS, "export": EXPORTS}.get(group, {}).get(choice)
+    words = about(group, choice)
     line = " ".join([f"{words};"] * bool(words) + shown)
     return line if len(line) <= 84 else line[:83] + "…"
 

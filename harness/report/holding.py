@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.report.claims import OldTable, Row
-from harness.report.support import Support, Way, Ways
+from harness.report.support import Support, Way, Ways, is_unpacked
 
 Outcome = Literal["holds", "in part", "does not hold", "not run"]
 OUTCOMES: tuple[Outcome, ...] = ("holds", "in part", "does not hold", "not run")
@@ -90,8 +90,7 @@ def held(claim: Claim, row: Support, said: Row) -> Held | None:
 def _is_undecided(way: Way) -> bool:
     """Say whether an artifact runs and says else than the float model on a task that has no labels to judge by."""
     record = way.cell.record
-    unpacked = record.values.get("quantization_kept") is False
-    return record.status in ("ok", "noisy") and "top1" not in record.values and not unpacked
+    return record.status in ("ok", "noisy") and "top1" not in record.values and not is_unpacked(record)
 
 
 def _outcome(good: Sequence[Way], against: Sequence[Way]) -> Outcome:

@@ -149,7 +149,7 @@ def _way(name: str, artifacts: Iterable[list[Judged]], export: bool) -> Way:
 
 
 def _badness(j: Judged) -> tuple[bool, int]:
-    return _unpacked(j), RANK.index(j.verdict.verdict)
+    return is_unpacked(j.record), RANK.index(j.verdict.verdict)
 
 
 def computed_in_float(record: Record) -> bool:
@@ -158,9 +158,9 @@ def computed_in_float(record: Record) -> bool:
     return integer == 0 and isinstance(floating, int) and floating > 0
 
 
-def _unpacked(j: Judged) -> bool:
+def is_unpacked(record: Record) -> bool:
     """Say whether conversion made float of what was quantized: then the result is not quantized at all."""
-    return j.record.values.get("quantization_kept") is False
+    return record.values.get("quantization_kept") is False
 
 
 def _says_else(record: Record) -> str:
@@ -178,7 +178,7 @@ def _follows(record: Record) -> bool:
 
 
 def _told(name: str, j: Judged, export: bool) -> Way:
-    if _unpacked(j):
+    if is_unpacked(j.record):
         return Way(name, "no", j, f"not quantized any more: {one_line(str(j.record.values.get('form', 'float')))}")
     else_by = _says_else(j.record) if j.verdict.verdict == "degraded" else ""
     if else_by and export and _follows(j.record):

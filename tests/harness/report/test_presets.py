@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from harness.paths import conf_dir
-from harness.report.presets import EXPORTS, QUANTIZATIONS, explained
-
-SETS = {"all", "ptq"}
-PLAIN = {"tflite", "saved_model", "frozen_graph"}
+from harness.report.presets import about, explained
 
 
-def test_all_that_ships_is_explained() -> None:
-    assert QUANTIZATIONS.keys() == {file.stem for file in (conf_dir() / "quant").glob("*.yaml")} - SETS
-    shipped = {file.stem for file in (conf_dir() / "export").glob("*.yaml")} - SETS
-    assert shipped == EXPORTS.keys() | PLAIN
+def test_every_quantization_that_ships_is_explained() -> None:
+    shipped = {file.stem for file in (conf_dir() / "quant").glob("*.yaml")} - {"all", "ptq"}
+    assert [name for name in sorted(shipped) if not about("quant", name)] == []
+    assert about("export", "onnx") == "from the float or trained model"
 
 
 def test_only_what_is_there_is_told_and_a_plugin_is_left_out() -> None:
@@ -20,3 +17,7 @@ def test_only_what_is_there_is_told_and_a_plugin_is_left_out() -> None:
         "none: the float model; int8: int8 inside, float ports; onnx: from the float or trained model."
     )
     assert explained([("mine", "theirs")]) == ""
+
+
+def test_a_name_is_no_path() -> None:
+    assert [about("quant", name) for name in ("../quant/int8", "int8\0", "no_such", "x" * 9999)] == [""] * 4
