@@ -52,14 +52,14 @@ def run(source: Source, settings: Settings, out: Path, keras: Any = None) -> Don
     """
     data = load_data(source)
     rewritten = transforms.apply(graph.read(keras or load_keras(source)), hard_swish_kernel=settings.hard_swish_kernel)
+    trained, judged = data.split(HELD_OUT)
     batch = at_once(data.images.shape[1:], settings.batch)
     if settings.delay_steps:
-        rewritten = _delay(rewritten, data, settings, batch, source)
+        rewritten = _delay(rewritten, trained, settings, batch, source)
     placed = ranges.place(rewritten)
     del rewritten
     model = graph.build(placed.graph)
     source.progress(0.06, "looking for ranges")
-    trained, judged = data.split(HELD_OUT)
     ends = calibration.observe(model, data, settings.calibration_images, batch)
     # the float model has seen its training images: how close ranges keep to it shows on others
     unseen = data if data.labels is None else load_unlabelled(source) or judged

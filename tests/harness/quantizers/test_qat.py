@@ -15,6 +15,7 @@ from harness.exporters import tflite as exporter
 from harness.exporters.contract import Model
 from harness.finetuning import Settings, best_of, fine_tune, judge_of, load_data, load_keras, named
 from harness.metrics import audit
+from harness.qat import work
 from harness.quantizers import qat, qat_stock
 from harness.quantizers.contract import Source
 from harness.runtimes import litert
@@ -142,6 +143,22 @@ def test_a_delay_trains_in_float_first(source: Source, tmp_path: Path) -> None:
         kernels[delay] = scores(file, source)
     assert not np.array_equal(kernels[0], kernels[3])
     assert accuracy(kernels[3], source) >= 0.9
+
+
+def test_no_training_sees_the_images_that_choose_the_best_epoch(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def counting(model: Any, data: Any, *rest: Any, **named: Any) -> Any:
+        seen.append(len(data.images))
+        return fine_tune(model, data, *rest, **named)
+
+    monkeypatch.setattr(work, "fine_tune", counting)
+    qat.quantize(source, qat.Options(epochs=0, quant_delay=1), tmp_path)
+    trained = len(load_data(source).split(work.HELD_OUT)[0].images)
+    assert seen == [trained, trained]
+    assert trained < len(load_data(source).images)
 
 
 def test_live_batch_normalization_can_be_trained(source: Source, tmp_path: Path) -> None:
