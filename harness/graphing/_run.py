@@ -96,7 +96,7 @@ def _onnx(path: Path, graph: Graph) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry(*processor.ORT_EXACT_INT8)
+    processor.ask_for_exact_sums(options)
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(values: Values) -> Values:

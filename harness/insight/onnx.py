@@ -60,7 +60,7 @@ class Values:
         proto.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in extra)
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3
-        settings.add_session_config_entry(*processor.ORT_EXACT_INT8)
+        processor.ask_for_exact_sums(settings)
         self._run = onnxruntime.InferenceSession(proto.SerializeToString(), settings, ["CPUExecutionProvider"])
 
     def _told(self, groups: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:

@@ -30,7 +30,7 @@ def profile(path: Path, threads: int, runs: int, warm_up: int, *, exact: bool = 
     settings.log_severity_level = 3
     settings.enable_profiling = True
     if exact:
-        settings.add_session_config_entry(*processor.ORT_EXACT_INT8)
+        processor.ask_for_exact_sums(settings)
     with tempfile.TemporaryDirectory() as folder:
         settings.profile_file_prefix = str(Path(folder, "trace"))
         session = ort.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])

@@ -128,7 +128,7 @@ def _settings(threads: int, options: Options) -> Any:
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.log_severity_level = 3
     if options.int8_sums == "exact":
-        settings.add_session_config_entry(*processor.ORT_EXACT_INT8)
+        processor.ask_for_exact_sums(settings)
     return settings
 
 

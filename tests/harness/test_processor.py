@@ -31,3 +31,20 @@ def test_flags_of_both_worlds(tmp_path: Path, text: str, flags: tuple[str, ...],
 
 def test_a_kernel_that_does_not_tell(tmp_path: Path) -> None:
     assert processor.flags(tmp_path / "none") == ()
+
+
+@pytest.mark.parametrize("overflows", [True, False])
+def test_exact_sums_are_asked_for_where_the_processor_overflows(
+    overflows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    monkeypatch.setattr(processor, "adds_int8_without_saturation", lambda: not overflows)
+    settings = onnxruntime.SessionOptions()
+    processor.ask_for_exact_sums(settings)
+    key, value = processor.ORT_EXACT_INT8
+    if overflows:
+        assert settings.get_session_config_entry(key) == value
+    else:
+        with pytest.raises(RuntimeError, match=key):
+            settings.get_session_config_entry(key)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 
 from harness import processor
@@ -91,6 +92,43 @@ def test_the_processor_decides_on_auto(source: Source, tmp_path: Path, monkeypat
         recipe = ort_static.quantize(source, ort_static.Options(), tmp_path)
         assert recipe["reduce_range"] is recipe["facts"]["reduce_range"] is not exact
         assert ort_static.machine() == {"int8_without_saturation": exact}
+
+
+def test_a_file_with_shared_constants_opens_where_weights_become_uint8(
+    floating: Model, source: Source, tmp_path: Path
+) -> None:
+    """An untrained batch normalization has ones twice, as its factor and its variance; converters store them once."""
+    images = np.load(floating.calibration)
+    channels = images.shape[-1]
+    given = [onnx.helper.make_tensor_value_info(source.info["input"]["name"], 1, [1, *images.shape[1:]])]
+    wanted = [onnx.helper.make_tensor_value_info("predictions", 1, [1, 4, *images.shape[1:3]])]
+    nodes = [
+        onnx.helper.make_node("Transpose", [given[0].name], ["a"], perm=[0, 3, 1, 2]),
+        onnx.helper.make_node("Relu", ["a"], ["b"]),
+        onnx.helper.make_node("BatchNormalization", ["b", "ones", "zeros", "zeros", "ones"], ["c"]),
+        onnx.helper.make_node("Relu", ["c"], ["d"]),
+        onnx.helper.make_node("Conv", ["d", "kernel"], ["predictions"], pads=[1, 1, 1, 1]),
+    ]
+    constants = {
+        "ones": np.ones(channels, np.float32), "zeros": np.zeros(channels, np.float32),
+        "kernel": np.random.default_rng(0).normal(size=(4, channels, 3, 3)).astype(np.float32),
+    }  # fmt: skip
+    inits = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = onnx.helper.make_graph(nodes, "shared", given, wanted, inits)
+    shared = replace(floating, artifact=tmp_path / "shared.onnx")
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8),
+        tmp_path / "shared.onnx",
+    )
+    file, _ = rewritten(ort_static, ort_static.Options(), shared, source, tmp_path)
+    found = []
+    for changed in (False, True):
+        settings = ort.SessionOptions()
+        if changed:
+            settings.add_session_config_entry(*processor.ORT_EXACT_INT8)
+        session = ort.InferenceSession(str(file), settings, providers=["CPUExecutionProvider"])
+        found.append(session.run(None, {given[0].name: images[:1].astype(np.float32)})[0])
+    assert np.abs(found[0] - found[1]).max() <= 0.02 * np.ptp(found[0])
 
 
 def test_dynamic_is_for_matrix_products_alone(floating: Model, source: Source, tmp_path: Path) -> None:
