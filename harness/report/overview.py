@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.records import Record
@@ -19,6 +20,7 @@ by ONNX Runtime. {accuracy}{absent}: not part of the run, {failing}: not measure
 `compatibility.md`."""
 ACCURACY = "*top-1*: on {tasks}, {images} test images{apart}. "
 APART = ", of nets trained there: not the artifacts whose times and sizes stand beside it"
+APART_IN_TIME = "Times of rows that name different processors cannot be held against each other."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,11 @@ def _columns() -> Iterable[Column]:
         yield Column(f"{name} top-1 %", "top1", quant, "tflite", "xnnpack", percent)
 
 
-def tables(judged: Sequence[Judged]) -> list[str]:
+def tables(judged: Sequence[Judged], machines: Mapping[str, str] | None = None) -> list[str]:
     """Return the overview as blocks of Markdown (``judged``: one record of each cell); nothing where there is none.
 
     Accuracies are of a task with labels; times, sizes and cosines of one without, at native size, when there is one.
+    Where ``machines`` (run → processor) names several for those, each row says which its times are of.
     """
     records = [j.record for j in judged]
     with_labels = {r.cell.task for r in records if r.values.get("top1") is not None}
@@ -63,13 +66,25 @@ def tables(judged: Sequence[Judged]) -> list[str]:
     columns = [one for one in _columns() if of[one.value == "top1"].has(one)]
     models = {j.record.cell.model: j.record for j in judged}
     order = sorted(models, key=lambda name: model_key(models[name].cell))
-    rows = [[escape(name), *(of[one.value == "top1"].field(name, one) for one in columns)] for name in order]
     if not columns:
         return []
-    return [
-        table(["model", *(one.title for one in columns)], rows, ["---", *("--:" for _ in columns)]),
-        _told(labelled, native),
-    ]
+    rows = {name: [escape(name), *(of[one.value == "top1"].field(name, one) for one in columns)] for name in order}
+    head, sides, told = ["model", *(one.title for one in columns)], ["---", *("--:" for _ in columns)], []
+    measured = _processors(native or labelled, machines or {})
+    if len(set(measured.values())) > 1:
+        head, sides, told = [*head, "times are of"], [*sides, "---"], [APART_IN_TIME]
+        for name in order:
+            rows[name].append(escape(measured.get(name, NO_CELL)))
+    return [table(head, [rows[name] for name in order], sides), *told, _told(labelled, native)]
+
+
+def _processors(records: Sequence[Record], machines: Mapping[str, str]) -> dict[str, str]:
+    """Return model → what its latencies were measured on; the machine that most of them are of comes first."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for r in records:
+        if r.values.get("latency_p50_ms") is not None and r.run in machines:
+            found[r.cell.model][machines[r.run]] += 1
+    return {model: "; ".join(text for text, _ in texts.most_common()) for model, texts in found.items()}
 
 
 def _told(labelled: Sequence[Record], native: Sequence[Record]) -> str:

@@ -34,7 +34,11 @@ def _short(report: View) -> list[str]:
     latest = newest(report.judged)
     matrix = ["## Support matrix", *support_matrix.tables(latest, commands=False)]
     matrix += ["The command that shows each reason is in `reports/reference/support-matrix.md`."]
-    return [*matrix, "## Latency, size and accuracy", *overview.tables(latest)]
+    return [
+        *matrix,
+        "## Latency, size and accuracy",
+        *overview.tables(latest, {info.run: vectors(info) for info in report.runs}),
+    ]
 
 
 def _measured(report: View) -> list[str]:

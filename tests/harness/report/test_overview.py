@@ -55,6 +55,20 @@ def test_times_are_those_of_native_size_and_accuracies_those_of_labels(runs: Any
     assert "on `digits`, 360 test images, of nets trained there" in found[1]
 
 
+def test_rows_say_their_processor_where_there_are_several(runs: Any) -> None:
+    one = runs.plain("mobilenet_v2", "none", latency_p50_ms=1.0)
+    folders = [runs.write([one]), runs.write([replace(runs.plain("resnet50", "none"), run="other")], "other")]
+    judged, machines = newest(view(folders).judged), {one.run: "AVX2, no VNNI", "other": "AVX-512, VNNI"}
+    found = overview.tables(judged, machines)
+    assert {name: row["times are of"] for name, row in rows(found[0]).items()} == {
+        "mobilenet_v2": "AVX2, no VNNI",
+        "resnet50": "AVX-512, VNNI",
+    }
+    assert "cannot be held against each other" in found[1]
+    assert "times are of" not in "".join(overview.tables(judged, dict.fromkeys(machines, "AVX2, no VNNI")))
+    assert "times are of" not in "".join(overview.tables(judged))
+
+
 def test_what_was_not_run_and_what_could_not_be_measured_are_told_apart(runs: Any) -> None:
     broken = runs.stopped(runs.plain("resnet50", "int8"), "failed", "export", "x", "it broke")
     folder = runs.write([runs.plain("mobilenet_v2", "int8"), runs.plain("resnet50", "none"), broken])
