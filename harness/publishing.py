@@ -27,21 +27,25 @@ FIRST = 12
 def publish_command(args: list[str]) -> int:
     """Copy a run's records and what tables and page need of the rest; print the folder and its size."""
     from harness.commands import run_folder
+    from harness.report.environment import missing_cells
 
     words = parser("publish")
     words.add_argument("run", type=Path, help="folder of a run, or its name under results")
     words.add_argument("out", type=Path, help="folder to write, as results/reference/photos-resnet")
     given = words.parse_args(args)
-    publish(run_folder(given.run), given.out)
+    have = publish(run_folder(given.run), given.out)
+    left = missing_cells(given.out, have)
     size = sum(file.stat().st_size for file in given.out.rglob("*") if file.is_file())
-    print(f"{given.out} ({size / 1e6:.1f} MB)")
+    unfinished = f"; the run is not finished: {left} of {have + left} cells are missing" if left else ""
+    print(f"{given.out} ({size / 1e6:.1f} MB){unfinished}")
     return 0
 
 
-def publish(run: Path, out: Path) -> None:
+def publish(run: Path, out: Path) -> int:
     """Write into ``out``, which may hold the same run: records, predictions that have labels, quantiles of latencies.
 
-    Logs, raw samples and artifacts stay where they are. Raises ``UserError`` when ``out`` holds something else.
+    Return the number of records. Logs, raw samples and artifacts stay where they are. Raises ``UserError`` when
+    ``out`` holds something else.
     """
     from harness.codec import encode_record
     from harness.tables.read import RECORDS, read
@@ -60,6 +64,7 @@ def publish(run: Path, out: Path) -> None:
     lines = [encode_record(plain.record(record)) for record in kept]
     write_atomic(out / RECORDS, b"".join(line + b"\n" for line in lines))
     _write_latencies(records, run, out)
+    return len(records)
 
 
 def _refuse_others(out: Path, runs: set[str]) -> None:

@@ -14,6 +14,7 @@ from harness.records import Record
 from harness.report.shown import one_line, percent
 
 FILE = "environment.json"
+PLAN = "run.json"
 OF_TOOLCHAIN = "environment-*.json"
 Rows = tuple[tuple[str, str], ...]
 _ARM = (("asimddp", "dot product"), ("i8mm", "i8mm"))
@@ -39,6 +40,8 @@ class RunInfo:
     """How undisturbed the latencies were; empty when none was measured."""
     problem: str
     """Why there are no facts; empty when there are."""
+    missing: int
+    """Cells that the run was to have and does not have yet; 0 where that is unknown."""
 
 
 def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
@@ -59,7 +62,14 @@ def run_info(run: str, folder: Path, records: Sequence[Record]) -> RunInfo:
         toolchains=(("default", _packages(plain)), *others),
         noise=tuple(_noise(records)),
         problem=problem,
+        missing=missing_cells(folder, len(records)),
     )
+
+
+def missing_cells(folder: Path, have: int) -> int:
+    """Return how many cells a run was to have besides the ``have`` that it has; 0 where its plan is unknown."""
+    planned = _read(folder / PLAN)[0].get("cells")
+    return max(0, planned - have) if isinstance(planned, int) else 0
 
 
 def vectors(info: RunInfo) -> str:

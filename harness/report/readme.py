@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.files import write_atomic
 from harness.report import markdown, overview, support_matrix
 from harness.report.environment import vectors
-from harness.report.view import View, newest, view
+from harness.report.view import View, newest, unfinished, view
 from harness.tables.verdict import Thresholds
 
 MOST_ROWS = 60
@@ -25,7 +25,7 @@ def block(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thr
     """Return what belongs between the markers. Raises ``UserError`` as ``tables.load`` does."""
     report = view(run_dirs, verdict)
     parts = _short(report) if len(report.summary.rows) > MOST_ROWS else markdown.tables(report)
-    text = "\n\n".join([f"{markdown.escape(report.counted)}.", *_measured(report), *parts])
+    text = "\n\n".join([f"{markdown.escape(report.counted)}.", *_measured(report), *_missing(report), *parts])
     return text.replace("\n## ", "\n### ").replace("<!--", "&lt;!--")
 
 
@@ -62,6 +62,11 @@ def _measured(report: View) -> list[str]:
         markdown.escape(f"{told[text]} {_days(first, last)} on {_with(text, efforts[text])}.")
         for first, last, text in days
     ]
+
+
+def _missing(report: View) -> list[str]:
+    """Return what the first line of a report says of cells that were not run yet."""
+    return [markdown.escape(text[0].upper() + text[1:]) for text in unfinished(report.runs)]
 
 
 def _days(first: str, last: str) -> str:

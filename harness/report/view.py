@@ -90,14 +90,15 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
     by_run = defaultdict(list)
     for r in reading.records:
         by_run[r.run].append(r)
+    runs = tuple(run_info(run, reading.sources[run], by_run[run]) for run in sorted(by_run, key=natural))
     return View(
-        runs=tuple(run_info(run, reading.sources[run], by_run[run]) for run in sorted(by_run, key=natural)),
+        runs=runs,
         counts=tuple((SYMBOLS[name], name, counts[name]) for name in SYMBOLS if counts[name]),
         matrix=made,
         matrix_notes=tuple(notes.texts[:in_matrix]),
         summary=rows,
         summary_notes=tuple(notes.texts[in_matrix:]),
-        remarks=(*_replaced(judged, shown), *remarks(shown, names)),
+        remarks=(*unfinished(runs), *_replaced(judged, shown), *remarks(shown, names)),
         failing=_failing(judged, names),
         thresholds=limits,
         problems=reading.problems,
@@ -113,6 +114,12 @@ def newest(judged: Sequence[Judged]) -> list[Judged]:
     for j in sorted(judged, key=lambda j: (j.record.started_at, j.record.run)):
         found[j.record.cell.task, j.record.cell.id] = j
     return sorted(found.values(), key=lambda j: cell_key(j.record.cell))
+
+
+def unfinished(runs: Iterable[RunInfo]) -> list[str]:
+    """Return the line that says which runs lack cells of their plan; nothing when none does."""
+    found = [f"{one.run} ({one.cells} of {one.cells + one.missing} cells)" for one in runs if one.missing]
+    return [f"not finished, so cells are missing: {', '.join(found)}."] if found else []
 
 
 def _replaced(judged: Sequence[Judged], shown: Sequence[Judged]) -> list[str]:

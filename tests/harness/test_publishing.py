@@ -77,6 +77,13 @@ def test_what_is_long_is_shortened_and_logs_and_samples_stay(run: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_run_that_is_not_finished_is_published_and_says_so(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = json.loads((run / "run.json").read_text()) if (run / "run.json").is_file() else {}
+    (run / "run.json").write_text(json.dumps(plan | {"cells": 10}))
+    assert cli.main(["publish", str(run), "out"]) == 0
+    assert capsys.readouterr().out.strip().endswith("; the run is not finished: 7 of 10 cells are missing")
+
+
 def test_predictions_are_kept_where_they_can_be_right_or_wrong(run: Path) -> None:
     assert cli.main(["publish", str(run), "out"]) == 0
     files = {record.cell.quant: record.details.get("files") for record in read("out").records}

@@ -10,6 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.report import readme
 from harness.report.readme import BEGIN, END
+from harness.report.view import view
 
 
 @pytest.fixture
@@ -87,3 +88,16 @@ def test_processes_of_a_latency_are_numbers_whatever_cells_have_them(page: Path,
     ]
     readme.update(page, [runs.write(made)])
     assert "processes for each latency: 3 or 4." in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("plan", "line"),
+    [('{"cells": 3}', "Not finished, so cells are missing: r1 (1 of 3 cells)."), ('{"cells": 1}', ""), ("{torn", "")],
+)
+def test_a_run_that_is_not_finished_says_so(page: Path, runs: Any, plan: str, line: str) -> None:
+    folder = runs.write([runs.plain()])
+    (folder / "run.json").write_text(plan)
+    readme.update(page, [folder])
+    assert (line or "Measured") in page.read_text("utf-8")
+    assert ("Not finished" in page.read_text("utf-8")) is bool(line)
+    assert view([folder]).remarks[:1] == ((line[0].lower() + line[1:],) if line else ())
