@@ -45,7 +45,7 @@ def publish(run: Path, out: Path) -> int:
     """Write into ``out``, which may hold the same run: records, predictions that have labels, quantiles of latencies.
 
     Return the number of records. Logs, raw samples and artifacts stay where they are. Raises ``UserError`` when
-    ``out`` holds something else.
+    ``out`` holds something else, or the run no record.
     """
     from harness.codec import encode_record
     from harness.tables.read import RECORDS, read
@@ -53,6 +53,8 @@ def publish(run: Path, out: Path) -> int:
     records = read(run).records
     if out.resolve() == run.resolve():
         raise UserError(f"{out}: is the run itself; allowed: another folder")
+    if not records:
+        raise UserError(f"{run}: has no finished cell yet; allowed: a run that has one")
     _refuse_others(out, {record.run for record in records})
     shutil.rmtree(out / "predictions", ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)

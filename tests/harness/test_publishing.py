@@ -84,6 +84,13 @@ def test_a_run_that_is_not_finished_is_published_and_says_so(run: Path, capsys: 
     assert capsys.readouterr().out.strip().endswith("; the run is not finished: 7 of 10 cells are missing")
 
 
+def test_a_run_without_a_record_is_not_published(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "records.jsonl").write_text("")
+    assert cli.main(["publish", str(run), "out"]) == 2
+    assert "has no finished cell yet" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
 def test_predictions_are_kept_where_they_can_be_right_or_wrong(run: Path) -> None:
     assert cli.main(["publish", str(run), "out"]) == 0
     files = {record.cell.quant: record.details.get("files") for record in read("out").records}
