@@ -127,3 +127,30 @@ def test_a_pass_of_the_optimizer_that_throws_is_left_out(tmp_path: Path, caplog:
     exporter.export(Model(tmp_path / "saved_model", {}, {"scheme": "none"}, tmp_path), exporter.Options(), out)
     assert "an optimizer pass failed" in caplog.text
     onnx.checker.check_model(str(out / "model.onnx"), full_check=True)
+
+
+def test_between_a_rounding_and_a_convolution_of_small_maps_stands_nothing(tmp_path: Path) -> None:
+    """A transpose of 1×1 maps becomes a reshape to the shape that they have: behind it nothing runs in int8."""
+    import onnx
+    import onnxruntime
+    import tensorflow as tf
+
+    draw = np.random.default_rng(0)
+    kernels = [tf.constant(draw.integers(-127, 128, (side, side, 3, 3)) / 127, tf.float32) for side in (4, 1, 1)]
+
+    def call(image: Any) -> dict[str, Any]:
+        for kernel in kernels:
+            image = tf.quantization.fake_quant_with_min_max_args(image, -1, 1)
+            image = tf.nn.conv2d(image, kernel, 1, "VALID") / 12
+        return {"found": tf.quantization.fake_quant_with_min_max_args(image, -1, 1)}
+
+    picture = draw.uniform(-1, 1, (1, 4, 4, 3)).astype(np.float32)
+    saved_model.save(network.Network(call, [], (4, 4, 3)), tmp_path / "saved_model")
+    exporter.export(Model(tmp_path / "saved_model", {}, {"on_grid": True}, tmp_path), exporter.Options(), tmp_path)
+    nodes = onnx.load(str(tmp_path / "model.onnx")).graph.node
+    made_by = {name: node.op_type for node in nodes for name in node.output}
+    convolutions = [node for node in nodes if node.op_type == "Conv"]
+    assert [made_by[node.input[0]] for node in convolutions] == ["Transpose", "DequantizeLinear", "DequantizeLinear"]
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: picture})
+    assert np.abs(found - call(tf.constant(picture))["found"].numpy()).max() <= 2 / 255 + 1e-6  # one step

@@ -236,6 +236,7 @@ SIDE = 64
 )
 def test_every_model_of_the_zoo_keeps_its_function(name: str, pixels: str) -> None:
     """With statistics as of a trained net: fresh ones are 0 and 1, and would hide what is done to them."""
+    tf.keras.utils.set_random_seed(0)
     keras = architectures.build(name, (SIDE, SIDE, 3), 10)
     images = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
     random_weights.enliven(keras, images, pixels)
@@ -243,8 +244,9 @@ def test_every_model_of_the_zoo_keeps_its_function(name: str, pixels: str) -> No
     before = keras(given, training=False).numpy()
     rewritten = transforms.apply(graph.read(keras))
     (after,) = graph.build(rewritten)(given, training=False).values()
-    assert before.std(axis=0).max() > 1e-2  # images differ, or else anything would be the same
-    assert np.abs(before - after.numpy()).max() <= 1e-5
+    apart = before.std(axis=0).max()
+    assert apart > 1e-2  # images differ, or else anything would be the same
+    assert np.abs(before - after.numpy()).max() <= 1e-3 * apart  # float sums in another order
     left = {"Rescaling", "Normalization", "TFOpLambda", "ChannelAffine", "Dropout", "HardSigmoid"}
     assert not left & set(kinds(rewritten))
 
