@@ -94,6 +94,7 @@ class Progress:
 
     def finished(self, node: Node, done: Done, *, quiet: bool = False) -> None:
         """A job has ended, or was found done; ``quiet``: it never began, because of what it stands on."""
+        self._last_latency = time.monotonic()  # conversions are no part of the first measurement
         self.over[node.kind] += 1
         if quiet:
             return
@@ -121,6 +122,9 @@ class Progress:
         self._unmeasured[self._model] -= count
         self._now = {"latency": "alone on the machine"}
         self._show()
+        if not self.live and not cached and now - self._notes.setdefault("latency", self._began) > NEWS_EVERY_S:
+            self._notes["latency"] = now
+            self._line(f"latency: {self.over['latency']} of {self.total['latency']} measurements")
 
     def recorded(self, record: Record) -> None:
         """A cell is written down."""

@@ -149,3 +149,20 @@ def test_what_runs_now_is_in_the_row_of_its_stage() -> None:
     assert now[NODES[1].kind] == f"{NODES[1].id} epoch 3/12"
     assert now[NODES[3].kind] == f"{NODES[3].id} 50%"
     assert now[NODES[0].kind] == NODES[0].id
+
+
+def test_measuring_is_heard_of_with_an_eta_that_conversions_have_no_part_in(
+    plain: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    now += 3600
+    for node in NODES:
+        plain.finished(node, done(600))
+    before = len(lines(plain.stream))
+    for _ in range(3):
+        now += 6
+        plain.measured(1)
+    shown = [line.partition("] ")[2] for line in lines(plain.stream)[before:]]
+    assert shown == ["latency: 1 of 4 measurements", "latency: 3 of 4 measurements"]
+    assert plain.eta_s() == pytest.approx(6)
