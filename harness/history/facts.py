@@ -32,7 +32,8 @@ def _status(label: str, before: Sequence[Record], last: Record) -> Iterator[Find
     worked, works = _mostly_worked(before), last.status in WORKS
     usual, now = Counter(map(described, before)).most_common(1)[0][0], described(last)
     why = f": {shown.clip(shown.one_line(last.failure.message), 160)}" if last.failure and not works else ""
-    text = f"{usual} in most of {len(before)} runs before → {now}{why}"
+    when = f"in most of {len(before)} runs before" if len(before) > 1 else "in the run before"
+    text = f"{usual} {when} → {now}{why}"
     if worked and not works:
         yield Finding("status", "regression", label, "new_failure", text, usual, now)
     elif works and not worked:

@@ -124,6 +124,13 @@ def test_noisy_and_failed_nights_have_no_latency(nights: Nights) -> None:
     assert (len(one.series.points), one.series.live) == (10, False)
 
 
+def test_of_one_run_before_it_is_not_said_that_most_did(nights: Nights) -> None:
+    nights.nights([2.0])
+    nights.write(nights.runs.stopped(nights.record()))
+    (found,) = nights.look().findings
+    assert found.text == "ok in the run before → failed at export (converter_error): it says converter_error"
+
+
 def test_what_always_failed_is_quiet_until_its_reason_changes_or_it_works(nights: Nights) -> None:
     for _ in range(5):
         nights.write(nights.runs.stopped(nights.record()))
