@@ -31,32 +31,39 @@ def convert(parse: Callable[[], Any]) -> Any:
     """
     import logging
 
-    from tf2onnx import optimizer
-
-    made = parse()
     try:
-        made.update_proto = _later  # on this one graph, as long as the optimizer works on it
-        made = optimizer.optimize_graph(made, catch_errors=False)
-        vars(made).pop("update_proto", None)
+        made = _optimized(parse(), careful=False)
     except Exception:
         logging.getLogger(__name__).warning("an optimizer pass failed; once more, without it", exc_info=True)
-        made = optimizer.optimize_graph(parse(), catch_errors=True)
-    if _drop_idle_reshapes(made):
-        made = optimizer.optimize_graph(made, catch_errors=True)
+        made = _optimized(parse(), careful=True)
     return made.make_model("converted by the harness with tf2onnx")
 
 
-def _drop_idle_reshapes(made: Any) -> int:
-    """Take away reshapes that change no shape and follow a rounding; return how many.
+def _optimized(made: Any, *, careful: bool) -> Any:
+    from tf2onnx import optimizer
 
-    Of a transpose of 1×1 maps tf2onnx makes such a reshape. ONNX Runtime looks for roundings right before a
-    convolution, and computes it in float when there is something between (MobileNet at 32 px: 4 of 28).
+    if not careful:
+        made.update_proto = _later  # on this one graph, as long as the optimizer works on it
+    made = optimizer.optimize_graph(made, catch_errors=careful)
+    if _drop_idle_reshapes(made):
+        made = optimizer.optimize_graph(made, catch_errors=careful)
+    vars(made).pop("update_proto", None)
+    return made
+
+
+def _drop_idle_reshapes(made: Any) -> int:
+    """Take away reshapes that change no shape, where values are rounded; return how many.
+
+    Of a transpose of 1×1 maps tf2onnx makes such a reshape. ONNX Runtime looks for roundings right at a convolution,
+    and computes it in float when there is something between (MobileNet at 32 px: 4 of 28).
     """
+    nodes = made.get_nodes()
+    if all(node.type != "DequantizeLinear" for node in nodes):
+        return 0
     idle = [
         node
-        for node in made.get_nodes()
+        for node in nodes
         if node.type == "Reshape"
-        and node.inputs[0].type == "DequantizeLinear"
         and node.output[0] not in made.outputs
         and made.get_shape(node.input[0]) == made.get_shape(node.output[0]) is not None
     ]
