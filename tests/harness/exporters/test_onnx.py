@@ -137,11 +137,15 @@ def test_between_a_rounding_and_a_convolution_of_small_maps_stands_nothing(tmp_p
 
     draw = np.random.default_rng(0)
     kernels = [tf.constant(draw.integers(-127, 128, (side, side, 3, 3)) / 127, tf.float32) for side in (4, 1, 1)]
+    ones = tf.ones([3])
 
     def call(image: Any) -> dict[str, Any]:
         for kernel in kernels:
             image = tf.quantization.fake_quant_with_min_max_args(image, -1, 3)
-            image = tf.nn.relu6(tf.nn.bias_add(tf.nn.conv2d(image, kernel, 1, "VALID"), [0.5, 0.1, 0.2]))
+            image, *_ = tf.compat.v1.nn.fused_batch_norm(
+                tf.nn.conv2d(image, kernel, 1, "VALID"), ones, ones / 2, ones, ones, epsilon=1e-3, is_training=False
+            )
+            image = tf.nn.relu6(image)
         return {"found": tf.quantization.fake_quant_with_min_max_args(image, -1, 3)}
 
     picture = draw.uniform(-1, 1, (1, 4, 4, 3)).astype(np.float32)
