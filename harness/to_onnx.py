@@ -65,7 +65,9 @@ def _drop_idle_reshapes(made: Any) -> int:
         for node in nodes
         if node.type == "Reshape"
         and node.output[0] not in made.outputs
-        and made.get_shape(node.input[0]) == made.get_shape(node.output[0]) is not None
+        and (shape := made.get_shape(node.input[0])) is not None
+        and shape == made.get_shape(node.output[0])
+        and shape.count(-1) < 2  # of two unknown sides one may have grown by what the other lost
     ]
     for node in idle:
         made.replace_all_inputs(node.output[0], node.input[0])

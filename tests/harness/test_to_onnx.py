@@ -37,3 +37,25 @@ def test_where_it_is_known_it_stays(opset: int) -> None:
     made = swishes(opset)
     assert to_onnx.spell_hard_swish(made, opset) == 0
     assert [node.op_type for node in made.graph.node] == ["HardSwish", "HardSwish"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "idle"),
+    [
+        ([1, 8, 1, 1], [1, 8, 1, 1], True),
+        ([-1, 8, 1, 1], [-1, 8, 1, 1], True),
+        ([-1, -1, 8], [-1, -1, 8], False),  # 2×3×8 may have become 3×2×8
+        ([1, 8, 1, 1], [1, 1, 1, 8], False),
+        (None, None, False),
+    ],
+)
+def test_a_reshape_is_idle_only_where_no_side_can_have_changed(before: Any, after: Any, idle: bool) -> None:
+    from tf2onnx.graph import Graph
+
+    graph = Graph([], output_shapes={}, dtypes={})
+    graph.make_node("Placeholder", [], outputs=["x"], shapes=[before], dtypes=[TensorProto.UINT8])
+    graph.make_node("DequantizeLinear", ["x"], outputs=["f"], shapes=[before], dtypes=[TensorProto.FLOAT])
+    graph.make_node("Reshape", ["f"], outputs=["r"], shapes=[after], dtypes=[TensorProto.FLOAT])
+    last = graph.make_node("Relu", ["r"], outputs=["y"], shapes=[after], dtypes=[TensorProto.FLOAT])
+    assert to_onnx._drop_idle_reshapes(graph) == idle
+    assert last.input == (["f"] if idle else ["r"])
