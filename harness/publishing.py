@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +32,9 @@ def publish_command(args: list[str]) -> int:
     words = parser("publish")
     words.add_argument("run", type=Path, help="folder of a run, or its name under results")
     words.add_argument("out", type=Path, help="folder to write, as results/reference/photos-resnet")
+    words.add_argument("--models", metavar="NAME,…", default="", help="only these of the run's; default: all")
     given = words.parse_args(args)
-    have = publish(run_folder(given.run), given.out)
+    have = publish(run_folder(given.run), given.out, [name.strip() for name in given.models.split(",") if name.strip()])
     left = missing_cells(given.out, have)
     size = sum(file.stat().st_size for file in given.out.rglob("*") if file.is_file())
     unfinished = f"; the run is not finished: {left} of {have + left} cells are missing" if left else ""
@@ -41,16 +42,20 @@ def publish_command(args: list[str]) -> int:
     return 0
 
 
-def publish(run: Path, out: Path) -> int:
+def publish(run: Path, out: Path, models: Sequence[str] = ()) -> int:
     """Write into ``out``, which may hold the same run: records, predictions that have labels, quantiles of latencies.
 
-    Return the number of records. Logs, raw samples and artifacts stay where they are. Raises ``UserError`` when
-    ``out`` holds something else, or the run no record.
+    Return the number of records. Logs, raw samples and artifacts stay where they are. ``models`` are the only ones to
+    publish, all where it is empty; ``run.json`` then names them, and counts the cells of no other. Raises ``UserError``
+    when ``out`` holds something else, the run no record, or no record of one of ``models``.
     """
     from harness.codec import encode_record
     from harness.tables.read import RECORDS, read
 
     records = read(run).records
+    if unknown := sorted(set(models) - {record.cell.model for record in records}):
+        known = ", ".join(sorted({record.cell.model for record in records}))
+        raise UserError(f"--models={unknown[0]}: {run} has no cell of it; allowed: {known or 'none'}")
     if out.resolve() == run.resolve():
         raise UserError(f"{out}: is the run itself; allowed: another folder")
     if not records:
@@ -62,6 +67,9 @@ def publish(run: Path, out: Path) -> int:
     for pattern in COPIED:
         for file in sorted(run.glob(pattern)):
             write_atomic(out / file.name, plain.text(file.read_text("utf-8")).encode())
+    if models:
+        records = tuple(record for record in records if record.cell.model in models)
+        _only(sorted(set(models)), len(records), out)
     kept = [_kept(record, run, out) for record in records]
     lines = [encode_record(plain.record(record)) for record in kept]
     write_atomic(out / RECORDS, b"".join(line + b"\n" for line in lines))
@@ -80,6 +88,30 @@ def _refuse_others(out: Path, runs: set[str]) -> None:
         raise UserError(
             f"{out}: holds something else; allowed: a new folder, or one that the same run was published to"
         )
+
+
+def _only(models: list[str], have: int, out: Path) -> None:
+    """Say in the published ``run.json`` which models are left, and how many cells they were to have."""
+    from harness.report.environment import PLAN
+
+    plan, config = _mapping(out / PLAN), _mapping(out / "config.yaml")
+    asked, planned = config.get("model"), plan.get("cells")
+    if not plan:
+        return
+    if isinstance(planned, int) and isinstance(asked, Mapping) and set(models) <= asked.keys():
+        whole = planned // len(asked) * len(models)  # a plan has the same cells for each of its models
+        plan |= {"cells": whole, "complete": have >= whole}
+    write_atomic(out / PLAN, json.dumps(plan | {"models": models}, indent=2).encode() + b"\n")
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _roots(run: Path, records: tuple[Record, ...]) -> dict[str, str]:

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from harness import cli, tables
+from harness.codec import encode_record
 from harness.report import build
 from harness.report.latencies import FILE, quantiles
 from harness.tables.read import read
 from tests.harness.compare.conftest import Runs, cell
+
+MODEL = "mobilenet_v2"
 
 
 @pytest.fixture
@@ -82,6 +85,42 @@ def test_a_run_that_is_not_finished_is_published_and_says_so(run: Path, capsys: 
     (run / "run.json").write_text(json.dumps(plan | {"cells": 10}))
     assert cli.main(["publish", str(run), "out"]) == 0
     assert capsys.readouterr().out.strip().endswith("; the run is not finished: 7 of 10 cells are missing")
+
+
+def test_of_some_models_is_said_that_they_are_all_there(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run for two models, one of which was measured, is not finished; what it has of that one is."""
+    (run / "config.yaml").write_text(f"model:\n  {MODEL}: {{source: x}}\n  late: {{source: y}}\n")
+    (run / "run.json").write_text(json.dumps({"id": "r1", "cells": 6, "complete": False}))
+    assert cli.main(["publish", str(run), "out"]) == 0
+    assert "3 of 6 cells are missing" in capsys.readouterr().out
+    assert cli.main(["publish", str(run), "out", "--models", f" {MODEL},"]) == 0
+    assert "missing" not in capsys.readouterr().out
+    assert json.loads(Path("out/run.json").read_text()) == {
+        "id": "r1", "cells": 3, "complete": True, "models": [MODEL],
+    }  # fmt: skip
+    assert len(read("out").records) == 3
+    assert cli.main(["publish", str(run), "out", "--models", "late"]) == 2
+    told = capsys.readouterr().err
+    assert told == f"error: --models=late: {run} has no cell of it; allowed: {MODEL}\n"
+
+
+def test_a_model_that_lacks_cells_is_not_called_complete(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "config.yaml").write_text(f"model: {{{MODEL}: {{}}, late: {{}}}}\n")
+    (run / "run.json").write_text(json.dumps({"id": "r1", "cells": 8, "complete": False}))
+    assert cli.main(["publish", str(run), "out", "--models", MODEL]) == 0
+    assert capsys.readouterr().out.strip().endswith("; the run is not finished: 1 of 4 cells are missing")
+    assert json.loads(Path("out/run.json").read_text())["complete"] is False
+
+
+def test_only_cells_of_the_models_named_are_published(run: Path) -> None:
+    first = read(run).records[0]
+    with (run / "records.jsonl").open("ab") as file:
+        file.write(encode_record(replace(first, cell=replace(first.cell, model="other"))) + b"\n")
+    assert cli.main(["publish", str(run), "out", "--models", "other"]) == 0
+    assert [record.cell.model for record in read("out").records] == ["other"]
+    assert not Path("out/run.json").exists(), "where there is none, none is made up"
+    assert cli.main(["publish", str(run), "out"]) == 0
+    assert len(read("out").records) == 4
 
 
 def test_a_run_without_a_record_is_not_published(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
