@@ -95,10 +95,10 @@ def _only(models: list[str], have: int, out: Path) -> None:
     from harness.report.environment import PLAN
 
     plan, config = _mapping(out / PLAN), _mapping(out / "config.yaml")
-    asked, planned = config.get("model"), plan.get("cells")
+    asked, planned = plan.get("models") or config.get("model"), plan.get("cells")
     if not plan:
         return
-    if isinstance(planned, int) and isinstance(asked, Mapping) and set(models) <= asked.keys():
+    if isinstance(planned, int) and isinstance(asked, Mapping | list) and all(name in asked for name in models):
         whole = planned // len(asked) * len(models)  # a plan has the same cells for each of its models
         plan |= {"cells": whole, "complete": have >= whole}
     write_atomic(out / PLAN, json.dumps(plan | {"models": models}, indent=2).encode() + b"\n")

@@ -104,6 +104,16 @@ def test_of_some_models_is_said_that_they_are_all_there(run: Path, capsys: pytes
     assert told == f"error: --models=late: {run} has no cell of it; allowed: {MODEL}\n"
 
 
+def test_of_what_was_left_out_before_nothing_is_counted(run: Path) -> None:
+    """Some models of some models: the cells of a model are those of what is left, not of all that was asked for."""
+    (run / "config.yaml").write_text(f"model: {{{MODEL}: {{}}, late: {{}}, later: {{}}}}\n")
+    (run / "run.json").write_text(json.dumps({"id": "r1", "cells": 6, "models": [MODEL, "late"]}))
+    assert cli.main(["publish", str(run), "out", "--models", MODEL]) == 0
+    assert json.loads(Path("out/run.json").read_text()) == {
+        "id": "r1", "cells": 3, "complete": True, "models": [MODEL],
+    }  # fmt: skip
+
+
 def test_a_model_that_lacks_cells_is_not_called_complete(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "config.yaml").write_text(f"model: {{{MODEL}: {{}}, late: {{}}}}\n")
     (run / "run.json").write_text(json.dumps({"id": "r1", "cells": 8, "complete": False}))
