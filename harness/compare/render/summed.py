@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from harness.compare import shares
 from harness.compare.findings import Finding
 
 FEW = 4
@@ -21,7 +22,7 @@ _WORDS = {
 
 
 def summed(found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return the findings; missing, new and known ones of which the same is to be said are one where they are many.
+    """Return the findings; missing, new, known and doubtful ones of which the same is to be said are one where many.
 
     A sum stands where its first cell stood.
     """
@@ -34,6 +35,8 @@ def summed(found: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _said(one: Finding) -> str | None:
     """Return what is the same of all cells of a sum; None for what stands alone."""
+    if shares.by_chance(one):
+        return f"{one.kind} moved by so few images that it may be chance"
     words = _WORDS.get(one.kind)
     return None if words is None else words.format(base=one.base, cand=one.cand, text=one.text)
 

@@ -153,6 +153,14 @@ def test_sizes_and_shares_move_by_the_rules_of_compare(nights: Nights) -> None:
     assert found.findings[0].text == "size_bytes 2,700,000 in 9 runs before → 2,800,000 (1.04×)"
 
 
+@pytest.mark.parametrize(("images", "grade"), [(24, "note"), (450, "regression")])
+def test_agreement_of_few_images_raises_no_alarm(nights: Nights, images: int, grade: str) -> None:
+    for night in range(9):
+        nights.write(nights.record(2.0 + night / 500, images=images, agreement=1.0))
+    nights.write(nights.record(2.0, images=images, agreement=23 / 24))
+    assert kinds(nights.look()) == [("accuracy", grade, "agreement")]
+
+
 def test_accuracy_is_held_against_the_median_night_image_by_image(nights: Nights) -> None:
     for night in range(8):
         nights.write(nights.record(2.0 + night / 500), correct={HERE: right(441)})
