@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from harness.compare import shares
 from harness.compare.findings import Finding, Grade, Section
 from harness.compare.pairing import Pair
 from harness.records import Record, Value
@@ -12,8 +13,10 @@ from harness.report import shown
 from harness.tables.regression import Rule
 
 
-def findings(pairs: Iterable[Pair], rules: Mapping[str, Rule], section: Section = "artifacts") -> Iterator[Finding]:
-    """Return a line for each column that moved further than its rule allows.
+def findings(
+    pairs: Iterable[Pair], rules: Mapping[str, Rule], significance: float, section: Section = "artifacts"
+) -> Iterator[Finding]:
+    """Return a line for each column that moved further than its rule allows, and than chance (``shares``).
 
     A column that only one side has is said when the other side worked: nobody knows then whether it got worse.
     """
@@ -24,7 +27,7 @@ def findings(pairs: Iterable[Pair], rules: Mapping[str, Rule], section: Section 
         for column, rule in rules.items():
             found = _moved(pair.cell, column, rule, both, section)
             if found is not None:
-                yield found
+                yield shares.weighed(found, both, significance)
 
 
 def _moved(cell: str, column: str, rule: Rule, both: tuple[Record, Record], section: Section) -> Finding | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.compare import accuracy, artifacts, findings, known, latency, machines, shares, status
+from harness.compare import accuracy, artifacts, findings, known, latency, machines, status
 from harness.compare.findings import Finding
 from harness.compare.pairing import Pair, Side, pairs, run_file, side
 from harness.known_issues import KnownIssue
@@ -67,9 +67,9 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
     found = [
         *expected,
         *(one for one in status.findings(both, subset=ask.subset) if one.cell not in settled),
-        *artifacts.findings(both, limits.artifacts),
+        *artifacts.findings(both, limits.artifacts, limits.significance),
         *accuracy.findings(both, base, cand, limits),
-        *shares.weighed(list(artifacts.findings(both, limits.fidelity, "accuracy")), _images(both), limits),
+        *artifacts.findings(both, limits.fidelity, limits.significance, "accuracy"),
         *latency.findings(steps, limits),
     ]
     told = (
@@ -81,12 +81,6 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
         *known.remarks(cand, ask.known),
     )
     return Comparison(base, cand, both, tuple(steps), tuple(sorted(found, key=findings.key)), told, limits)
-
-
-def _images(both: Iterable[Pair]) -> dict[str, int]:
-    """Return how many images both records of a cell have seen, by cell, where both say so."""
-    latest = {pair.cell: pair.latest for pair in both if pair.latest is not None}
-    return {cell: count for cell, records in latest.items() if (count := shares.images(records)) is not None}
 
 
 def _unfinished(*sides: Side) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Finding:
     """Ratio candidate ÷ base for times and sizes; difference for what is a share."""
     p: float | None = None
     adjusted_p: float | None = None
-    """``p`` corrected for the number of cells; None when its test could not have rejected."""
+    """``p`` corrected for the number of cells; None when its test could not have rejected, or has no part in it."""
     again: Literal["confirmed", "refuted", "unconfirmed"] | None = None
     """What came of measuring a suspected slow-down again; None where that was not tried."""
 

@@ -20,15 +20,13 @@ from harness.tables.regression import Regression, Rule
 def findings(tracks: Iterable[Track], runs: Side, limits: Regression, window: int) -> Iterator[Finding]:
     """Return a line for each cell of the newest night whose facts are not those of the ``window`` runs before."""
     looked = [(t.label, t.records[-window - 1 : -1], t.records[-1]) for t in tracks if t.live and len(t.records) > 1]
-    near: list[Finding] = []
-    images: dict[str, int] = {}
     for label, before, last in looked:
         yield from _status(label, before, last)
-        yield from _columns(label, before, last, limits.artifacts, "artifacts")
-        near += _columns(label, before, last, limits.fidelity, "accuracy")
-        if (count := shares.images([*before, last])) is not None:
-            images[label] = count
-    yield from shares.weighed(near, images, limits)
+        moved = [
+            *_columns(label, before, last, limits.artifacts, "artifacts"),
+            *_columns(label, before, last, limits.fidelity, "accuracy"),
+        ]
+        yield from (shares.weighed(one, [*before, last], limits.significance) for one in moved)
     yield from accuracy.findings([_typical(*one) for one in looked], runs, runs, limits)
 
 

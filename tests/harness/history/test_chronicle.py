@@ -157,6 +157,7 @@ def test_sizes_and_shares_move_by_the_rules_of_compare(nights: Nights) -> None:
 def test_agreement_of_few_images_raises_no_alarm(nights: Nights, images: int, grade: str) -> None:
     for night in range(9):
         nights.write(nights.record(2.0 + night / 500, images=images, agreement=1.0))
+    nights.write(nights.runs.stopped(nights.record()))  # one that says nothing of images
     nights.write(nights.record(2.0, images=images, agreement=23 / 24))
     assert kinds(nights.look()) == [("accuracy", grade, "agreement")]
 
