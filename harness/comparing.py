@@ -33,7 +33,7 @@ def compare_command(args: list[str]) -> int:
             check_writable(path)
     base, cand = side("base", given.base), side("candidate", given.cand)
     known = known_issues.load(given.known)
-    ask = Ask(limits(cand, given.set, given.verdict), given.across_machines, given.subset, known)
+    ask = Ask(limits(cand, given.set, given.verdict), given.across, given.subset, known)
     found = compared(base, cand, ask)
     if given.confirm:
         found = confirmed(found, given.plugins_dir, tell=lambda text: print(text, file=sys.stderr, flush=True))
@@ -46,7 +46,14 @@ def _compare_words() -> ArgumentParser:
     words = parser("compare")
     words.add_argument("base", help="folder of a run, its records.jsonl, or a quoted glob of several")
     words.add_argument("cand", help="the same, for what is to be judged")
-    words.add_argument("--across-machines", action="store_true", help="compare latencies of different machines too")
+    across = words.add_mutually_exclusive_group()
+    for name, what in (
+        ("versions", "compare latencies measured with other versions of packages too, on the same machine"),
+        ("machines", "compare latencies of different machines too"),
+    ):
+        across.add_argument(
+            f"--across-{name}", action="store_const", const=name, dest="across", default="nothing", help=what
+        )
     words.add_argument("--subset", action="store_true", help="the candidate has fewer cells on purpose")
     words.add_argument("--confirm", action="store_true", help="measure suspected slow-downs again before they count")
     words.add_argument("--plugins-dir", metavar="DIR", help="--confirm: where runtimes of your own are")

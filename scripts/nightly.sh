@@ -106,7 +106,7 @@ baseline() {
 # Hold this night against the last good one. Exit code: that of compare; 0 when there is nothing to hold it against.
 judge() {
   if [[ -z $1 ]]; then return 0; fi
-  harness compare "$state/results/$1" "$state/results/$night" --confirm \
+  harness compare "$state/results/$1" "$state/results/$night" --confirm --across-versions \
     --markdown "$out/compare.md" --json "$out/compare.json" --junit "$out/compare.xml"
 }
 

@@ -1,62 +1,26 @@
-"""Accuracy image by image: McNemar's exact test on the stored predictions of both runs."""
+"""Accuracy image by image: McNemar's exact test on the stored predictions of both runs, by cell and of all together."""
 
 from __future__ import annotations
 
-import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterator, Sequence, Set
+from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.compare.correction import Test, adjusted
+from harness.compare.correction import adjusted
 from harness.compare.findings import Finding, Grade
-from harness.compare.pairing import Pair, Side, kept_file
-from harness.metrics.statistics import Z95, mcnemar_exact
+from harness.compare.pairing import Pair, Side
+from harness.compare.predictions import Paired, Unreadable, paired
+from harness.metrics.statistics import mcnemar_exact
 from harness.tables.regression import Regression
-
-MAX_BYTES = 256 * 2**20
-"""No file of predictions comes near this."""
-
-
-class Unreadable(ValueError):
-    """Stored predictions that cannot be used; says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """Both runs of a cell on the same images."""
-
-    cell: str
-    images: int
-    only_base: int
-    """Images that only the base has right."""
-    only_cand: int
-    base_top1: float
-    cand_top1: float
-
-    @property
-    def test(self) -> Test:
-        """McNemar's exact test; n discordant images cannot give less than 2 · 2⁻ⁿ."""
-        discordant = self.only_base + self.only_cand
-        return Test(mcnemar_exact(self.only_base, self.only_cand), min(1.0, 2.0 ** (1 - discordant)))
-
-    @property
-    def gain(self) -> float:
-        """Top-1 of the candidate less that of the base, fraction, on the images that both have seen."""
-        return (self.only_cand - self.only_base) / self.images
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of ``gain`` for paired shares (Wald's, with the discordant images alone)."""
-        discordant = self.only_base + self.only_cand
-        half = Z95 * np.sqrt(max(0.0, discordant - self.gain**2 * self.images)) / self.images
-        return self.gain - half, self.gain + half
 
 
 def findings(pairs: Sequence[Pair], base: Side, cand: Side, limits: Regression) -> Iterator[Finding]:
-    """Return a line for each cell whose top-1 changed by more than chance and more than the threshold."""
+    """Return a line for each cell whose top-1 changed by more than chance and more than the threshold.
+
+    And one for all cells of a task, where most of them changed so and too little to say it of each.
+    """
     tested: list[Paired] = []
     for pair in pairs:
         try:
@@ -67,10 +31,10 @@ def findings(pairs: Sequence[Pair], base: Side, cand: Side, limits: Regression) 
         if one is not None:
             tested.append(one)
     corrected = adjusted([one.test for one in tested], limits.significance, limits.correction)
-    for one, p in zip(tested, corrected, strict=True):
-        found = _judged(one, p, limits)
-        if found is not None:
-            yield found
+    lines = [_judged(one, p, limits) for one, p in zip(tested, corrected, strict=True)]
+    found = [one for one in lines if one is not None]
+    yield from found
+    yield from _together(tested, {one.cell for one in found if one.grade != "note"}, limits)
 
 
 def _judged(one: Paired, p: float | None, limits: Regression) -> Finding | None:
@@ -88,51 +52,28 @@ def _judged(one: Paired, p: float | None, limits: Regression) -> Finding | None:
     return Finding("accuracy", grade, one.cell, "top1", text, one.base_top1, one.cand_top1, one.gain, one.test.p, p)
 
 
-def paired(pair: Pair, base: Side, cand: Side) -> Paired | None:
-    """Return both sides on the images that both have seen; None where one has no labelled predictions.
+def _together(tested: Sequence[Paired], named: Set[str], limits: Regression) -> Iterator[Finding]:
+    """Return a line for the cells of a task whose top-1 went one way, unless most of them are ``named`` already.
 
-    Raises:
-        Unreadable: a file is damaged, or labels differ: then these are not the same images.
+    Corrected for their number, 200 cells must lose 3 points each before one is named. Cells of one net are wrong about
+    the same images, so these are what is counted: those that more cells lost than won, against the others.
     """
-    both = pair.latest
-    if both is None or any("top1" not in record.values for record in both):
-        return None
-    files = kept_file(base, both[0], "predictions"), kept_file(cand, both[1], "predictions")
-    if files[0] is None or files[1] is None:
-        who = "base" if files[0] is None else "candidate"
-        raise Unreadable(f"accuracy is not compared: the predictions of the {who} are not in its folder")
-    first, second = _correct(files[0]), _correct(files[1])
-    _, left, right = np.intersect1d(first.image, second.image, assume_unique=True, return_indices=True)
-    if not len(left):
-        raise Unreadable("accuracy is not compared: the runs have no image in common")
-    if not np.array_equal(first.labels[left], second.labels[right]):
-        raise Unreadable("accuracy is not compared: the labels differ, so these are other images")
-    was, now = first.correct[left], second.correct[right]
-    lost, won = int((was & ~now).sum()), int((now & ~was).sum())
-    return Paired(pair.cell, len(left), lost, won, float(was.mean()), float(now.mean()))
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    image: NDArray[np.int32]
-    labels: NDArray[np.int32]
-    correct: NDArray[np.bool_]
-
-
-def _correct(path: Path) -> _Stored:
-    """Return what ``stages.evaluate`` stored. Raises ``Unreadable``."""
-    try:
-        with zipfile.ZipFile(path) as packed:
-            if sum(one.file_size for one in packed.infolist()) > MAX_BYTES:
-                raise Unreadable(f"accuracy is not compared: {path.name} is larger than {MAX_BYTES} bytes unpacked")
-        with np.load(path, allow_pickle=False) as stored:
-            image, labels, classes = (stored[name] for name in ("image", "labels", "classes"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError) as error:
-        if isinstance(error, Unreadable):
-            raise
-        raise Unreadable(f"accuracy is not compared: {path.name} cannot be read ({error})") from error
-    if image.ndim != 1 or labels.shape != image.shape or classes.ndim != 2 or len(classes) != len(image):
-        raise Unreadable(f"accuracy is not compared: {path.name} has arrays of shapes that do not belong together")
-    if len(np.unique(image)) != len(image) or not classes.shape[1]:
-        raise Unreadable(f"accuracy is not compared: {path.name} names an image twice, or no class")
-    return _Stored(image, labels, classes[:, 0] == labels)
+    groups: dict[tuple[str, bytes], list[Paired]] = defaultdict(list)
+    for one in tested:
+        groups[one.task, one.image.tobytes()].append(one)
+    for (task, _), cells in groups.items():
+        gain = median(one.gain for one in cells)
+        votes = np.sum([one.steps for one in cells], axis=0, dtype=np.int64)
+        lost, won = int((votes < 0).sum()), int((votes > 0).sum())
+        p = mcnemar_exact(lost, won)
+        alike = abs(gain) >= limits.top1 and (lost > won) == (gain < 0) and p < limits.significance
+        if not alike or len(cells) < 2 or 2 * sum(one.cell in named for one in cells) > len(cells):
+            continue
+        text = (
+            f"top-1 {100 * gain:+.1f} points in the middle of {len(cells)} cells: {lost} images were lost by more of "
+            f"them than won them, {won} won by more, McNemar p = {p:.2g}"
+        )
+        grade: Grade = "regression" if gain < 0 else "improvement"
+        base, cand = median(one.base_top1 for one in cells), median(one.cand_top1 for one in cells)
+        label = f"{len(cells)} cells of {task} together"
+        yield Finding("accuracy", grade, label, "top1_together", text, base, cand, gain, p)

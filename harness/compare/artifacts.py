@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from harness.compare import shares
 from harness.compare.findings import Finding, Grade, Section
 from harness.compare.pairing import Pair
-from harness.records import Record, Value
+from harness.records import Record
 from harness.report import shown
 from harness.tables.regression import Rule
 
@@ -26,12 +26,14 @@ def findings(
             continue
         for column, rule in rules.items():
             found = _moved(pair.cell, column, rule, both, section)
+            if found is not None and section == "accuracy" and found.grade != "note":
+                found = shares.on_common_images(found, *both)
             if found is not None:
                 yield shares.weighed(found, both, significance)
 
 
 def _moved(cell: str, column: str, rule: Rule, both: tuple[Record, Record], section: Section) -> Finding | None:
-    base, cand = (_number(record.values.get(column)) for record in both)
+    base, cand = (number(record, column) for record in both)
     if base is None and cand is None:
         return None
     if base is None or cand is None:
@@ -51,7 +53,9 @@ def _moved(cell: str, column: str, rule: Rule, both: tuple[Record, Record], sect
     return Finding(section, made, cell, column, text, base, cand, ratio if relative else cand - base)
 
 
-def _number(value: Value) -> float | None:
+def number(record: Record, column: str) -> float | None:
+    """Return a value of a record that is a finite number (whole ones stay whole), else None."""
+    value = record.values.get(column)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return value

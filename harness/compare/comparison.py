@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.compare import accuracy, artifacts, findings, known, latency, machines, status
 from harness.compare.findings import Finding
+from harness.compare.machines import Across
 from harness.compare.pairing import Pair, Side, pairs, run_file, side
 from harness.known_issues import KnownIssue
 from harness.tables.regression import Regression
@@ -18,8 +19,8 @@ class Ask:
     """What a comparison is asked for."""
 
     limits: Regression
-    across_machines: bool = False
-    """Compare latencies also where the fingerprints differ."""
+    across: Across = "nothing"
+    """Compare latencies also where the fingerprints differ: by versions of packages alone, or by anything."""
     subset: bool = False
     """The candidate has fewer cells on purpose."""
     known: Mapping[str, KnownIssue] = field(default_factory=dict)
@@ -61,7 +62,8 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
     """Return the comparison of two sides. Raises ``UserError`` when they have no cell in common."""
     both = pairs(base, cand)
     limits = ask.limits
-    steps = latency.steps(both, base, cand, limits, across=ask.across_machines)
+    alike = machines.comparable(both, base, cand, ask.across)
+    steps = latency.steps(alike, base, cand, limits)
     expected = list(known.findings(both, base, cand, ask.known))
     settled = {one.cell for one in expected}
     found = [
@@ -76,8 +78,8 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
         *base.problems,
         *cand.problems,
         *_unfinished(base, cand),
-        *machines.remarks(both, base, cand, across=ask.across_machines),
-        *latency.remarks(steps, limits),
+        *machines.remarks(both, base, cand, ask.across),
+        *latency.remarks(steps, alike, limits),
         *known.remarks(cand, ask.known),
     )
     return Comparison(base, cand, both, tuple(steps), tuple(sorted(found, key=findings.key)), told, limits)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from harness.compare.findings import Finding
-from harness.compare.pairing import Pair, Side, run_file
+from harness.compare.pairing import Pair, Side, environments
 from harness.compare.status import WORKS, described
 from harness.known_issues import KnownIssue
 from harness.records import Record
+from harness.report.shown import clip, one_line
 
 Issues = Mapping[str, KnownIssue]
+Versions = Mapping[tuple[str, str], Mapping[str, str]]
 
 
 def findings(pairs: Iterable[Pair], base: Side, cand: Side, issues: Issues) -> Iterator[Finding]:
@@ -28,6 +29,13 @@ def findings(pairs: Iterable[Pair], base: Side, cand: Side, issues: Issues) -> I
         elif was is not None and before is not None and now.status in WORKS:
             text = f"{described(was)} → {now.status}: {before} is over, so its entry among the known issues has to go"
             yield Finding("status", "regression", pair.cell, "known_issue_over", text, described(was), now.status)
+        elif was is not None and before is not None and now.failure is not None:
+            text = f"{described(was)} → {described(now)}, but no longer as {before}: {_message(now.failure.message)}"
+            yield Finding("status", "note", pair.cell, "changed_reason", text, described(was), described(now))
+
+
+def _message(text: str) -> str:
+    return clip(one_line(text), 160)
 
 
 def _expected(cell: str, about: str, was: Record | None, now: Record) -> Finding:
@@ -41,18 +49,22 @@ def remarks(cand: Side, issues: Issues) -> Iterator[str]:
     versions = _versions(cand)
     newest = [records[-1] for records in cand.cells.values()]
     for name, issue in issues.items():
-        about = [record for record in newest if issue.covers(record.cell.id, versions[record.run])]
+        about = [record for record in newest if issue.covers(record.cell.id, versions[_made_in(record)])]
         working = sum(record.status in WORKS for record in about)
-        if working and not any(issue.explains(record, versions[record.run]) for record in about):
+        if working and not any(issue.explains(record, versions[_made_in(record)]) for record in about):
             yield f"known issue {name}: {working} of its {len(about)} cells work, and none fails as it says"
 
 
-def _explained(record: Record, issues: Issues, versions: Mapping[str, Mapping[str, str]]) -> str | None:
+def _explained(record: Record, issues: Issues, versions: Versions) -> str | None:
     """Return the name of the issue that a record fails by, None when it works or nobody knows of it."""
-    return next((name for name, issue in issues.items() if issue.explains(record, versions[record.run])), None)
+    return next((name for name, issue in issues.items() if issue.explains(record, versions[_made_in(record)])), None)
 
 
-def _versions(one: Side) -> dict[str, Mapping[str, Any]]:
-    """Return the packages of each run of a side, empty where they were not written down."""
-    found = {run: run_file(one, run, "environment.json").get("packages") for run in one.runs}
-    return {run: packages if isinstance(packages, dict) else {} for run, packages in found.items()}
+def _made_in(record: Record) -> tuple[str, str]:
+    return record.run, record.cell.toolchain
+
+
+def _versions(one: Side) -> Versions:
+    """Return the packages of each run and toolchain of a side, empty where they were not written down."""
+    found = {key: environment.get("packages") for key, environment in environments(one).items()}
+    return {key: packages if isinstance(packages, dict) else {} for key, packages in found.items()}

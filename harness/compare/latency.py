@@ -12,7 +12,7 @@ from harness.compare import power
 from harness.compare.correction import Test, adjusted
 from harness.compare.findings import Finding, Grade
 from harness.compare.pairing import Pair, Side
-from harness.compare.rounds import Measured, measured
+from harness.compare.rounds import Measured, is_noisy, measured
 from harness.report.shown import milliseconds, times
 from harness.tables.regression import Regression
 
@@ -70,15 +70,13 @@ def mann_whitney(first: Sequence[float], second: Sequence[float]) -> Test:
     return Test(min(1.0, p), min(1.0, 2 / math.comb(len(first) + len(second), len(first))))
 
 
-def steps(pairs: Sequence[Pair], base: Side, cand: Side, limits: Regression, *, across: bool) -> list[Step]:
-    """Return the cells whose latencies can be compared, their p-values corrected for the number of them.
+def steps(pairs: Sequence[Pair], base: Side, cand: Side, limits: Regression) -> list[Step]:
+    """Return the latencies of both sides of some cells, p-values corrected for their number.
 
-    ``across``: also those that were measured on different machines.
+    ``pairs`` are those that can be held against each other (``machines.comparable``).
     """
     found = []
     for pair in pairs:
-        if pair.latest is None or not (across or same_machine(pair)):
-            continue
         before, after = measured(base, pair.base), measured(cand, pair.cand)
         if before is not None and after is not None:
             found.append(Step(pair.cell, before, after))
@@ -87,11 +85,6 @@ def steps(pairs: Sequence[Pair], base: Side, cand: Side, limits: Regression, *, 
     for (i, _), p in zip(tested, corrected, strict=True):
         found[i] = replace(found[i], adjusted_p=p)
     return found
-
-
-def same_machine(pair: Pair) -> bool:
-    """Say whether both sides of a cell have the same fingerprint."""
-    return pair.latest is not None and pair.latest[0].fingerprint == pair.latest[1].fingerprint
 
 
 def findings(found: Sequence[Step], limits: Regression) -> Iterator[Finding]:
@@ -133,8 +126,15 @@ def _tested(step: Step) -> str:
     return f"Mann–Whitney p = {test.p:.2g}, {step.adjusted_p:.2g} corrected ({counts})"
 
 
-def remarks(found: Sequence[Step], limits: Regression) -> Iterator[str]:
-    """Say what all cells have in common, and what a single process can find."""
+def remarks(found: Sequence[Step], pairs: Sequence[Pair], limits: Regression) -> Iterator[str]:
+    """Say what all cells have in common, which of ``pairs`` were too noisy, and what a single process can find."""
+    disturbed = [tuple(map(is_noisy, pair.latest)) for pair in pairs if pair.latest is not None]
+    if any(map(any, disturbed)):
+        sides = [sum(of) for of in zip(*disturbed, strict=True)]
+        yield (
+            f"latency of {sum(map(any, disturbed))} cells is not compared, for it was too noisy: "
+            f"{sides[0]} in the base, {sides[1]} in the candidate"
+        )
     same = sum(step.same for step in found)
     if same:
         yield f"latency of {same} cells is the same measurement on both sides, served from the cache"

@@ -1,32 +1,68 @@
-"""Whether two sides were measured under the same conditions, and if not, in what these differ."""
+"""Which cells of two sides were measured under the same conditions, and if not, in what these differ."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from harness.compare.latency import same_machine
-from harness.compare.pairing import Pair, Side, run_file
+from harness.compare.pairing import Pair, Side, environments, run_file
 from harness.report.shown import clip, one_line
 
 SHOWN = 4
 """Differences that are named."""
-_DECISIVE = ("machine", "cpu", "cpu_flags", "cores", "governor", "python")
+_HARDWARE = ("machine", "cpu", "cpu_flags", "cores", "governor")
+_DECISIVE = (*_HARDWARE, "python")
+Across = Literal["nothing", "versions", "machines"]
+"""How far two measurements may differ in where they were made, and be compared: ``versions`` of Python and packages on
+the same machine, which is how an upgrade that makes nets slower is found; or anything."""
 
 
-def remarks(pairs: Sequence[Pair], base: Side, cand: Side, *, across: bool) -> Iterator[str]:
+def comparable(pairs: Sequence[Pair], base: Side, cand: Side, across: Across) -> list[Pair]:
+    """Return the cells of both sides whose latencies can be held against each other."""
+    both = [pair for pair in pairs if pair.latest is not None]
+    far = _far(both, base, cand)
+    return [pair for pair in both if far[pair.cell] in _ALLOWED[across]]
+
+
+_Far = Literal["same", "versions", "machines"]
+_ALLOWED: Mapping[Across, tuple[_Far, ...]] = {
+    "nothing": ("same",), "versions": ("same", "versions"), "machines": ("same", "versions", "machines"),
+}  # fmt: skip
+
+
+def _far(both: Sequence[Pair], base: Side, cand: Side) -> dict[str, _Far]:
+    """Return cell → in what its two measurements differ."""
+    old, new = environments(base), environments(cand)
+    found: dict[str, _Far] = {}
+    for pair in both:
+        first, second = pair.base[-1], pair.cand[-1]
+        here = old[first.run, first.cell.toolchain], new[second.run, second.cell.toolchain]
+        same = first.fingerprint == second.fingerprint
+        found[pair.cell] = "same" if same else "versions" if _same_hardware(*here) else "machines"
+    return found
+
+
+def _same_hardware(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Say whether two environments are known to be of one machine, or of two that are alike."""
+    return bool(one.get("cpu")) and all(one.get(name) == other.get(name) for name in _HARDWARE)
+
+
+def remarks(pairs: Sequence[Pair], base: Side, cand: Side, across: Across) -> Iterator[str]:
     """Say which latencies are not comparable, and that they were compared all the same where that was asked for."""
     both = [pair for pair in pairs if pair.latest is not None]
-    other = [pair for pair in both if not same_machine(pair)]
-    if not other:
-        return
+    far = _far(both, base, cand)
     named = difference(*(run_file(one, one.runs[-1], "environment.json") for one in (base, cand)))
-    what = f"latency of {len(other)} of {len(both)} cells was measured on another machine or in another environment"
-    what += f" ({named})" if named else ""
-    if across:
-        yield f"{what}, and is compared all the same, as --across-machines asks"
-    else:
-        yield f"{what}, and is not compared; --across-machines compares it all the same"
+    named = f" ({named})" if named else ""
+    for kind, where, flag in (
+        ("versions", "with other versions on the same machine", "--across-versions"),
+        ("machines", "on another machine or in another environment", "--across-machines"),
+    ):
+        count = sum(found == kind for found in far.values())
+        what = f"latency of {count} of {len(both)} cells was measured {where}{named}"
+        if count and kind in _ALLOWED[across]:
+            yield f"{what}, and is compared all the same, as --across-{across} asks"
+        elif count:
+            yield f"{what}, and is not compared; {flag} compares it all the same"
 
 
 def difference(base: Mapping[str, Any], cand: Mapping[str, Any]) -> str:

@@ -96,6 +96,16 @@ def _example(one: Side) -> str:
     return f"{cell} ({task})" + (f" and {len(one.cells) - 1} more" if len(one.cells) > 1 else "")
 
 
+def environments(one: Side) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return run and toolchain → the environment that its cells were made in, empty where it was not written down."""
+    used = {(record.run, record.cell.toolchain) for records in one.cells.values() for record in records}
+    return {(run, name): run_file(one, run, _environment_file(name)) for run, name in used}
+
+
+def _environment_file(toolchain: str) -> str:
+    return "environment.json" if toolchain == "default" else f"environment-{Path(toolchain).name}.json"
+
+
 def run_file(one: Side, run: str, name: str) -> Any:
     """Return a JSON object beside the records of a run, empty when there is none that can be read."""
     try:

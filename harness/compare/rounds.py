@@ -33,7 +33,7 @@ def measured(one: Side, records: tuple[Record, ...]) -> Measured | None:
     """
     newest = records[-1]
     p50 = _positive(newest, "latency_p50_ms")
-    if p50 is None or newest.status == "noisy" or newest.values.get("noisy") is True:
+    if p50 is None or is_noisy(newest):
         return None
     same = [r for r in records if r.fingerprint == newest.fingerprint and r.status == "ok"]
     medians = tuple(dict.fromkeys(value for record in same for value in _medians(one, record)))
@@ -42,6 +42,11 @@ def measured(one: Side, records: tuple[Record, ...]) -> Measured | None:
         return Measured(float(np.median(medians)), medians, interval)
     low, high = _positive(newest, "latency_ci_low_ms"), _positive(newest, "latency_ci_high_ms")
     return Measured(p50, medians, None if low is None or high is None else (low, high))
+
+
+def is_noisy(record: Record) -> bool:
+    """Say whether too few runs of a cell went undisturbed for its latency to be believed."""
+    return record.status == "noisy" or record.values.get("noisy") is True
 
 
 def _positive(record: Record, column: str) -> float | None:

@@ -108,6 +108,8 @@ def _prepared(both: Both, here: str, how: Turns) -> _Suspect:
     one = _Suspect(both)
     try:
         for side, record in (both.base, both.cand):
+            if record.cell.toolchain != "default":
+                raise Gone(f"cells of toolchain {record.cell.toolchain} are not measured again, only those of this one")
             if record.fingerprint != here:
                 raise Gone(f"the {side.name} was measured on another machine or in another environment than this")
         effort = _effort(both.cand[1])

@@ -13,6 +13,7 @@ from harness.compare import known as expected
 from harness.compare.findings import Finding
 from harness.compare.machines import difference
 from harness.compare.pairing import Pair, Side, run_file
+from harness.compare.rounds import is_noisy
 from harness.history import facts, latency
 from harness.history.tracks import Track, gathered, moment, tracks
 from harness.known_issues import KnownIssue
@@ -84,6 +85,7 @@ def told(runs: Side, thresholds: Thresholds, issues: Mapping[str, KnownIssue] | 
         *_unfinished(runs, made),
         *_absent(made),
         *_new_machines(runs, seen),
+        *_noisy(made),
         *_unread(known),
         *latency.remarks(seen, watch),
     )
@@ -124,6 +126,12 @@ def _absent(made: Sequence[Track]) -> Iterator[str]:
             f"{len(gone)} of {len(made)} cells are not part of the newest night and not judged, such as {last.label} "
             f"(last in {last.records[-1].run})"
         )
+
+
+def _noisy(made: Sequence[Track]) -> Iterator[str]:
+    count = sum(track.live and is_noisy(track.records[-1]) for track in made)
+    if count:
+        yield f"latency of {count} cells of the newest night is not judged, for it was too noisy"
 
 
 def _new_machines(runs: Side, seen: Sequence[latency.Seen]) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median_low
 
 from harness.compare import accuracy, shares
+from harness.compare.artifacts import number
 from harness.compare.findings import Finding, Grade, Section
 from harness.compare.pairing import Pair, Side
 from harness.compare.status import WORKS, described
@@ -24,10 +24,14 @@ def findings(tracks: Iterable[Track], runs: Side, limits: Regression, window: in
         yield from _status(label, before, last)
         moved = [
             *_columns(label, before, last, limits.artifacts, "artifacts"),
-            *_columns(label, before, last, limits.fidelity, "accuracy"),
+            *_columns(label, _of_as_many_images(before, last), last, limits.fidelity, "accuracy"),
         ]
-        yield from (shares.weighed(one, [*before, last], limits.significance) for one in moved)
+        yield from (shares.weighed(one, [last], limits.significance) for one in moved)
     yield from accuracy.findings([_typical(*one) for one in looked], runs, runs, limits)
+
+
+def _of_as_many_images(before: Sequence[Record], last: Record) -> list[Record]:
+    return [record for record in before if shares.images(record) == shares.images(last)]
 
 
 def _status(label: str, before: Sequence[Record], last: Record) -> Iterator[Finding]:
@@ -65,14 +69,6 @@ def _columns(
         text = f"{column} {shown.value(column, usual)} in {len(known)} runs before → {shown.value(column, now)}{step}"
         made: Grade = "regression" if grade == "worse" else "improvement"
         yield Finding(section, made, label, column, text, usual, now, now / usual if step else now - usual)
-
-
-def number(record: Record, column: str) -> float | None:
-    """Return a value of a record that is a finite number, else None."""
-    value = record.values.get(column)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
 
 
 def _typical(label: str, before: Sequence[Record], last: Record) -> Pair:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harness.compare.pairing import Side, run_file, side
+from harness.compare.rounds import is_noisy
 from harness.records import Record
 from harness.report.shown import clip, one_line
 from harness.tables.read import RECORDS
@@ -141,7 +142,7 @@ def _series(label: str, fingerprint: str, records: Sequence[Record], night: froz
     last, taken = "", None
     for record in records:
         p50 = positive(record, "latency_p50_ms")
-        if p50 is None or record.status != "ok" or record.values.get("noisy") is True:
+        if p50 is None or record.status != "ok" or is_noisy(record):
             continue
         before, taken = taken, tuple(record.values.get(name) for name in _MEASURED)
         if taken != before:

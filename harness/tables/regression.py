@@ -15,9 +15,14 @@ class Rule:
     """Share of the base's value."""
     absolute: float = field(default=0.0, metadata={"min": 0.0})
     """In the unit of the column."""
+    enough: float | None = None
+    """Beyond this a value is as good as at it: what is left there is rounding."""
 
     def grade(self, base: float, cand: float) -> Literal["worse", "better", "same"]:
         """Say what the step from ``base`` to ``cand`` is."""
+        if self.enough is not None and self.worse != "other":
+            held = min if self.worse == "less" else max
+            base, cand = held(base, self.enough), held(cand, self.enough)
         moved = cand - base
         if abs(moved) <= max(self.absolute, self.relative * abs(base)):
             return "same"

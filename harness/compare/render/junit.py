@@ -23,16 +23,18 @@ def text(comparison: Comparison) -> str:
         found[one.cell, one.section].append(one)
     timed = {step.cell for step in comparison.steps}
     failures = skipped = tests = 0
-    for pair in comparison.pairs:
-        for section in SECTIONS:
-            here = found[pair.cell, section]
-            case = ET.SubElement(suite, "testcase", classname=f"harness.compare.{section}", name=legal(pair.cell))
-            failures += _failure(case, here)
-            tests += 1
-            if section == "latency" and pair.cell not in timed:
-                ET.SubElement(case, "skipped", message="latency was not compared")
-                skipped += 1
-            _rest(case, here)
+    cells = [pair.cell for pair in comparison.pairs]
+    places = [(cell, section) for cell in cells for section in SECTIONS]
+    together = [place for place in found if place[0] not in set(cells)]
+    for cell, section in [*places, *together]:
+        here = found[cell, section]
+        case = ET.SubElement(suite, "testcase", classname=f"harness.compare.{section}", name=legal(cell))
+        failures += _failure(case, here)
+        tests += 1
+        if section == "latency" and cell not in timed:
+            ET.SubElement(case, "skipped", message="latency was not compared")
+            skipped += 1
+        _rest(case, here)
     for name, count in (("tests", tests), ("failures", failures), ("skipped", skipped), ("errors", 0)):
         suite.set(name, str(count))
     told = ET.SubElement(suite, "system-out")

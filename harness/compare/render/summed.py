@@ -17,6 +17,7 @@ _WORDS = {
     "missing_cell": "not in the candidate; they were {base}",
     "new_cell": "not in the base; they are {cand}",
     "known_issue": "{text}",
+    shares.OTHER_IMAGES: "fidelity is of more images on one side, which may be all that moved it",
 }
 """Kind → what its cells have in common."""
 

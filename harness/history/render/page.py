@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from harness import report
+from harness.compare.artifacts import number
 from harness.compare.findings import Finding
 from harness.compare.pairing import run_file
 from harness.compare.render.words import MARKS, TITLES
 from harness.environment import MEASURING
 from harness.history.chronicle import Chronicle
-from harness.history.facts import number
 from harness.history.latency import Seen
 from harness.history.render import picture, strip
 from harness.history.render.words import headline, sections, span

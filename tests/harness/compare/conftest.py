@@ -21,8 +21,14 @@ LIMITS = thresholds("default").compare
 IMAGES = 450
 
 
-def cell(quant: str = "int8", runtime: str = "xnnpack", model: str = "mobilenet_v2", task: str = "digits") -> Cell:
-    return Cell(model, "mobilenet", quant, "tflite", runtime, 1, task)
+def cell(
+    quant: str = "int8",
+    runtime: str = "xnnpack",
+    model: str = "mobilenet_v2",
+    task: str = "digits",
+    toolchain: str = "default",
+) -> Cell:
+    return Cell(model, "mobilenet", quant, "tflite", runtime, 1, task, toolchain)
 
 
 def right(count: int, images: int = IMAGES, first: int = 0) -> np.ndarray[Any, np.dtype[np.bool_]]:

@@ -77,6 +77,10 @@ def test_a_noisy_cell_is_no_failure_and_its_latency_is_left_alone(runs: Runs) ->
         ("opset", 13, 14, "regression"),
         ("opset", 14, 13, "regression"),
         ("sqnr_db", 25.0, 12.0, "regression"),
+        ("sqnr_db", 107.0, 87.0, None),  # float32 itself, in another order of sums
+        ("sqnr_db", 87.0, 107.0, None),
+        ("sqnr_db", 107.0, 78.0, None),
+        ("sqnr_db", 107.0, 60.0, "regression"),  # as of float32 become float16
         ("cosine", 0.9, 0.99, "improvement"),
     ],
 )
@@ -104,9 +108,36 @@ def test_latencies_of_two_machines_are_not_compared_unless_told(runs: Runs) -> N
     assert found.code == 0
     (told,) = found.remarks
     assert "(cpu one → two; numpy 2.0 → 2.1), and is not compared" in told
-    found = runs.compare("a", "b", across_machines=True)
+    found = runs.compare("a", "b", across="machines")
     assert found.code == 1
     assert "compared all the same, as --across-machines asks" in found.remarks[0]
+
+
+def test_an_upgrade_on_the_same_machine_is_compared_where_that_is_asked_for(runs: Runs) -> None:
+    here = {"cpu": "one", "cores": 2, "packages": {"onnxruntime": "1.31.0"}}
+    runs.write("a", [runs.record("a")], environment=here)
+    slow = runs.record("b", medians_ms=(4.0, 4.1, 4.2), fingerprint="beef")
+    runs.write("b", [slow], environment=here | {"packages": {"onnxruntime": "1.32.0"}})
+    found = runs.compare("a", "b")
+    assert (found.code, found.remarks) == (0, (
+        "latency of 1 of 1 cells was measured with other versions on the same machine (onnxruntime 1.31.0 → 1.32.0), "
+        "and is not compared; --across-versions compares it all the same",
+    ))  # fmt: skip
+    found = runs.compare("a", "b", across="versions")
+    assert [(one.grade, one.kind) for one in found.findings] == [("regression", "latency_p50_ms")]
+    assert found.remarks[0].endswith("and is compared all the same, as --across-versions asks")
+    runs.write("b", [slow], environment=here | {"cores": 4})
+    assert runs.compare("a", "b", across="versions").code == 0
+    runs.write("b", [slow], environment={"packages": {}})  # nobody knows which machine that was
+    assert runs.compare("a", "b", across="versions").code == 0
+
+
+def test_a_latency_that_was_too_noisy_is_told(runs: Runs) -> None:
+    quiet = [runs.record("a", cell(name)) for name in ("int8", "none", "float16")]
+    runs.write("a", [replace(quiet[0], status="noisy"), *quiet[1:]])
+    runs.write("b", [replace(one, run="b", status="noisy") for one in quiet[:2]] + [replace(quiet[2], run="b")])
+    told = "latency of 2 cells is not compared, for it was too noisy: 1 in the base, 2 in the candidate"
+    assert told in runs.compare("a", "b").remarks
 
 
 def test_several_runs_a_side_give_the_test_its_power(runs: Runs) -> None:

@@ -188,6 +188,14 @@ def test_another_machine_cannot_confirm_it(slow: Callable[..., Comparison], monk
     assert "measured on another machine or in another environment than this" in found.findings[0].text
 
 
+def test_cells_of_another_toolchain_stay_suspected(slow: Callable[..., Comparison]) -> None:
+    machine = Machine()
+    found = confirmed(slow(replace(cell(), toolchain="tf215")), measure=machine)
+    assert _latency(found) == [("regression", "unconfirmed")]
+    assert "cells of toolchain tf215 are not measured again" in found.findings[0].text
+    assert machine.asked == []
+
+
 @pytest.mark.parametrize("broken", [None, [1], {"export": 3}, {"export": "\x00"}, {}])
 def test_a_record_that_does_not_say_what_it_was_made_from_is_gone(runs: Runs, here: str, broken: Any) -> None:
     record = runs.record("a")
@@ -230,9 +238,11 @@ def test_real_processes_tell_a_false_alarm_from_a_slow_down(
 ) -> None:
     lines: list[str] = []
     found = confirmed(_real(runs, tmp_path, turns), str(plugins), tell=lines.append)
-    assert _latency(found)[0][1] in (outcome, "unconfirmed"), found.findings  # unconfirmed: this machine has no quiet
-    assert ("unconfirmed" in found.findings[0].text) == ("ran undisturbed" in found.findings[0].text)
     assert lines[0] == "suspected cells are measured again: 1, pair 1 of 3"
+    if "ran undisturbed" in found.findings[0].text:
+        assert _latency(found) == [("regression", "unconfirmed")]
+        pytest.skip("no quiet on this machine: of six pairs not three ran undisturbed")
+    assert _latency(found)[0][1] == outcome, found.findings
 
 
 def test_another_file_in_place_of_the_artifact_is_told(runs: Runs, here: str, tmp_path: Path, plugins: Path) -> None:

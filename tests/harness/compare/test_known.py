@@ -57,6 +57,27 @@ def test_another_failure_of_the_same_cell_is_not_expected(runs: Runs) -> None:
     assert _found(runs.compare("a", "b", known=KNOWN)) == [("regression", "new_failure")]
 
 
+def test_a_known_failure_that_became_another_with_the_same_code_is_told(runs: Runs) -> None:
+    known = {"no_layer": replace(ISSUE, message="takes no")}
+    old, new = (replace(one.failure, message=text) for text in ("it takes no Foo", "out of ideas")
+                for one in [_fails(runs, "a")] if one.failure)  # fmt: skip
+    runs.write("a", [replace(_fails(runs, "a"), failure=old)], environment=NEW)
+    runs.write("b", [replace(_fails(runs, "b"), failure=new)], environment=NEW)
+    found = runs.compare("a", "b", known=known)
+    assert _found(found) == [("note", "changed_reason")]
+    assert found.findings[0].text.endswith("but no longer as no_layer: out of ideas")
+    assert _found(runs.compare("a", "a", known=known)) == [("known", "known_issue")]
+
+
+def test_a_cell_of_a_toolchain_has_the_packages_of_that(runs: Runs) -> None:
+    record = replace(_fails(runs, "a"), cell=cell("qat", toolchain="tf215"))
+    folder = runs.write("a", [record], environment=NEW)
+    (folder / "environment-tf215.json").write_text(json.dumps(OLD))
+    assert _found(runs.compare("a", "a", known=KNOWN)) == []
+    (folder / "environment-tf215.json").write_text(json.dumps(NEW))
+    assert _found(runs.compare("a", "a", known=KNOWN)) == [("known", "known_issue")]
+
+
 def test_the_same_failure_with_a_package_that_should_not_have_it_is_not_expected(runs: Runs) -> None:
     runs.write("a", [_works(runs, "a")], environment=OLD)
     runs.write("b", [_fails(runs, "b")], environment=OLD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,40 @@ def test_the_fewer_images_of_both_sides_count(runs: Runs) -> None:
     runs.write("b", [runs.record("b", images=19, agreement=18 / 19, top1=None)])
     (one,) = runs.compare("a", "b").findings
     assert one.text.endswith("1 of 19 images: may be chance")
+
+
+@pytest.mark.parametrize(
+    ("base", "cand", "grade"),
+    [
+        ({"images": 24, "cosine": 0.97}, {"images": 20, "cosine": 0.9645}, "other_images"),  # four at 1.0 are enough
+        ({"images": 20, "cosine": 0.98}, {"images": 24, "cosine": 0.9}, "other_images"),
+        ({"images": 24, "cosine": 0.99}, {"images": 17, "cosine": 0.9}, "cosine"),  # seven would have to be above 1
+        ({"images": 20, "cosine": 0.98}, {"images": 24, "cosine": 0.6}, "cosine"),  # or four below −1
+        ({"images": 24, "sqnr_db": 30.0}, {"images": 20, "sqnr_db": 25.0}, "other_images"),
+    ],
+)
+def test_what_images_of_one_side_alone_can_explain_is_a_note(
+    runs: Runs, base: dict[str, Any], cand: dict[str, Any], grade: str
+) -> None:
+    for name, values in (("a", base), ("b", cand)):
+        runs.write(name, [runs.record(name, top1=None, **values)])
+    found = runs.compare("a", "b")
+    (one,) = found.findings
+    assert one.kind == grade
+    assert found.code == (grade == "cosine")
+    assert f"of {base['images']} images and of {cand['images']}" in one.text
+
+
+@given(st.data())
+def test_a_mean_over_the_first_images_alone_is_never_called_worse(data: st.DataObject) -> None:
+    """Whatever the images have: a run that saw some of them and one that saw all of them, with nothing changed."""
+    values = data.draw(st.lists(st.floats(-1, 1), min_size=2, max_size=30))
+    few = data.draw(st.integers(1, len(values) - 1))
+    means = [(len(one), sum(one) / len(one)) for one in (values, values[:few])]
+    first, second = data.draw(st.permutations(means))
+    before = Finding("accuracy", "regression", "net", "cosine", "it moved", first[1], second[1])
+    records = [Runs(Path()).record(name, images=count) for name, count in (("a", first[0]), ("b", second[0]))]
+    assert shares.on_common_images(before, *records).grade == "note"
 
 
 def test_a_record_that_does_not_say_its_images_is_judged_by_the_rule_alone(runs: Runs) -> None:

@@ -113,7 +113,9 @@ def test_a_measurement_out_of_the_cache_is_one_point_and_stays_live(nights: Nigh
 def test_noisy_and_failed_nights_have_no_latency(nights: Nights) -> None:
     nights.nights(noisy(10))
     nights.write(replace(nights.record(9.0), status="noisy"))
-    assert kinds(nights.look()) == []
+    found = nights.look()
+    assert kinds(found) == []
+    assert found.remarks == ("latency of 1 cells of the newest night is not judged, for it was too noisy",)
     nights.write(nights.runs.stopped(nights.record()))
     found = nights.look()
     assert kinds(found) == [("status", "regression", "new_failure")]
@@ -160,6 +162,16 @@ def test_agreement_of_few_images_raises_no_alarm(nights: Nights, images: int, gr
     nights.write(nights.runs.stopped(nights.record()))  # one that says nothing of images
     nights.write(nights.record(2.0, images=images, agreement=23 / 24))
     assert kinds(nights.look()) == [("accuracy", grade, "agreement")]
+
+
+def test_only_nights_of_as_many_images_are_held_against_the_newest(nights: Nights) -> None:
+    for night in range(9):
+        few = {"images": 4, "cosine": 0.9, "agreement": 0.75} if night % 3 else {"images": 24, "agreement": 1.0}
+        nights.write(nights.record(2.0 + night / 500, **few))
+    nights.write(nights.record(2.0, images=17, cosine=0.8, agreement=0.5))
+    assert kinds(nights.look()) == []
+    nights.write(nights.record(2.0, images=24, cosine=0.9, agreement=0.7))
+    assert kinds(nights.look()) == [("accuracy", "regression", "agreement"), ("accuracy", "regression", "cosine")]
 
 
 def test_accuracy_is_held_against_the_median_night_image_by_image(nights: Nights) -> None:
