@@ -38,8 +38,14 @@ def publish_command(args: list[str]) -> int:
     left = missing_cells(given.out, have)
     size = sum(file.stat().st_size for file in given.out.rglob("*") if file.is_file())
     unfinished = f"; the run is not finished: {left} of {have + left} cells are missing" if left else ""
-    print(f"{given.out} ({size / 1e6:.1f} MB){unfinished}")
+    print(f"{given.out} ({size / 1e6:.1f} MB){unfinished}{_changed(given.out)}")
     return 0
+
+
+def _changed(out: Path) -> str:
+    """Return what to know of a run whose code is in no commit."""
+    revision = str(_mapping(out / "environment.json").get("git_revision"))
+    return f"; files differed from the commit ({revision}): nobody can run that again" * revision.endswith("-dirty")
 
 
 def publish(run: Path, out: Path, models: Sequence[str] = ()) -> int:

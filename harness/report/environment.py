@@ -72,6 +72,11 @@ def missing_cells(folder: Path, have: int) -> int:
     return max(0, planned - have) if isinstance(planned, int) else 0
 
 
+def processor(info: RunInfo) -> str:
+    """Return a processor's name and ``vectors``; empty where nothing is known of it."""
+    return ", ".join(one for one in (dict(info.facts).get("cpu", ""), vectors(info)) if one)
+
+
 def vectors(info: RunInfo) -> str:
     """Return what of a processor decides whether int8 is fast: ``AVX2, no VNNI``; empty where its flags are unknown."""
     flags = set(dict(info.facts).get("cpu_flags", "").replace(",", " ").split())

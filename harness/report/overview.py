@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.records import Record
+from harness.report import remarks
 from harness.report.markdown import escape, table
 from harness.report.shown import NO_CELL, NO_VALUE, megabytes, milliseconds, number, percent, spread
 from harness.tables.order import cell_key, model_key
 from harness.tables.verdict import Judged
 
 EXPLAINED = """\
-One thread. *ms*: median latency of one image, of undisturbed runs alone, and the half-width of its 95 % interval over
-processes; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs with those of the float Keras model, on {figures}.
-*int8*: quantized after training by the TFLite converter, in ONNX Runtime the same file by `onnx_qdq`; *ort_static*:
-by ONNX Runtime. {accuracy}{absent}: not part of the run, {failing}: not measured, for a reason that stands in
-`compatibility.md`."""
+One thread. *ms*: median latency of one image, of undisturbed runs alone, and how far (±) its 95 % interval over
+processes reaches, on its longer side; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs with those of the float
+Keras model, on {figures}. *int8*: quantized after training by the TFLite converter, in ONNX Runtime the same file by
+`onnx_qdq`; *ort_static*: by ONNX Runtime.
+{accuracy}{absent}: not part of the run, {failing}: not measured, for a reason that stands in `compatibility.md`."""
 ACCURACY = "*top-1*: on {tasks}, {images} test images{apart}. "
 APART = ", of nets trained there: not the artifacts whose times and sizes stand beside it"
 APART_IN_TIME = "Times of rows that name different processors cannot be held against each other."
@@ -75,6 +76,7 @@ def tables(judged: Sequence[Judged], machines: Mapping[str, str] | None = None) 
         head, sides, told = [*head, "times are of"], [*sides, "---"], [APART_IN_TIME]
         for name in order:
             rows[name].append(escape(measured.get(name, NO_CELL)))
+    told += [escape(f"{text[0].upper()}{text[1:]}") for text in remarks.spread(native or labelled)]
     return [table(head, [rows[name] for name in order], sides), *told, _told(labelled, native)]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.files import write_atomic
 from harness.report import markdown, overview, support_matrix
-from harness.report.environment import vectors
+from harness.report.environment import processor, vectors
 from harness.report.view import View, newest, unfinished, view
 from harness.tables.verdict import Thresholds
 
@@ -37,7 +37,7 @@ def _short(report: View) -> list[str]:
     return [
         *matrix,
         "## Latency, size and accuracy",
-        *overview.tables(latest, {info.run: vectors(info) for info in report.runs}),
+        *overview.tables(latest, {info.run: processor(info) for info in report.runs}),
     ]
 
 

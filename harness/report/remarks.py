@@ -22,7 +22,7 @@ def remarks(judged: Sequence[Judged], names: Labels) -> tuple[str, ...]:
     return (
         *_baseline_off(records, names),
         *_noisy(records, names),
-        *_spread(records),
+        *spread(records),
         *_machines(records),
         *_not_delegated(records, names),
     )
@@ -46,8 +46,8 @@ def _noisy(records: Sequence[Record], names: Labels) -> Iterator[str]:
         )
 
 
-def _spread(records: Sequence[Record]) -> Iterator[str]:
-    """Say how far two latencies must be apart to mean anything."""
+def spread(records: Sequence[Record]) -> Iterator[str]:
+    """Say how far two latencies must be apart to mean anything, where their intervals are wide."""
     widths = sorted(width for r in records if (width := half_width(r)) is not None)
     if not widths or (high := widths[len(widths) * 9 // 10]) < WIDE:
         return

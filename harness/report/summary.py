@@ -17,7 +17,7 @@ from harness.tables.verdict import Judged
 FLOAT = "none"
 """Preset of the float baseline."""
 TIME = "median latency of one image, of undisturbed runs alone,"
-SPREAD = "; ±: the 95 % interval over processes"
+SPREAD = "; ±: how far the 95 % interval over processes reaches, on its longer side"
 RUNTIME_NAMES = {
     "cpu": "in LiteRT with its built-in kernels",
     "xnnpack": "in LiteRT with XNNPACK",

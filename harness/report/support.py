@@ -17,6 +17,8 @@ LEAST_COSINE, MOST_LOST = 0.5, 0.5
 FOLLOWS = 0.9
 """An artifact that names the class of the pruned or trained model on so many images is an export of that model."""
 Mark = Literal["yes", "degraded", "no"]
+MARKS: tuple[Mark, ...] = ("yes", "degraded", "no")
+"""From good to bad."""
 PTQ = ("ptq", "aeq")
 """Methods that quantize a trained model in TFLite."""
 QAT = ("qat", "qat_stock")
@@ -25,7 +27,7 @@ _FLOAT = "none"
 _SEVEN_BITS = " (weights of 7 bits, made on a processor without VNNI: reduce_range)"
 _NO_FORM = "no_such_form"
 """Reason of a combination that the plan refuses: it was not tried, and cannot be."""
-_MARKS: dict[str, Mark] = {"clean": "yes", "degraded": "degraded", "fails": "no", "n/a": "no"}
+_MARK_OF: dict[str, Mark] = {"clean": "yes", "degraded": "degraded", "fails": "no", "n/a": "no"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +146,12 @@ def _ways(judged: Iterable[Judged], name: Callable[[Record], str], *, export: bo
 
 def _way(name: str, artifacts: Iterable[list[Judged]], export: bool) -> Way:
     """Return the best of several artifacts (an opset each), of which each is as good as its worst cell."""
-    ways = [_told(name, max(cells, key=_badness), export) for cells in artifacts]
-    return min(ways, key=lambda way: ("yes", "degraded", "no").index(way.mark))
+    ways = [max((_told(name, j, export) for j in cells), key=_badness) for cells in artifacts]
+    return min(ways, key=lambda way: MARKS.index(way.mark))
 
 
-def _badness(j: Judged) -> tuple[bool, int]:
-    return is_unpacked(j.record), RANK.index(j.verdict.verdict)
+def _badness(way: Way) -> tuple[int, bool, int]:
+    return MARKS.index(way.mark), is_unpacked(way.cell.record), RANK.index(way.cell.verdict.verdict)
 
 
 def computed_in_float(record: Record) -> bool:
@@ -188,7 +190,7 @@ def _told(name: str, j: Judged, export: bool) -> Way:
         return Way(name, "no", j, f"converts, but does not say what the float model says: {else_by}")
     in_float = is_quantized(j.record) and computed_in_float(j.record)
     bits = _SEVEN_BITS if j.verdict.verdict == "degraded" and _by_processor(j.record) else ""
-    return Way(name, _MARKS[j.verdict.verdict], j, one_line(j.verdict.text) + bits, in_float)
+    return Way(name, _MARK_OF[j.verdict.verdict], j, one_line(j.verdict.text) + bits, in_float)
 
 
 def _by_processor(record: Record) -> bool:

@@ -87,6 +87,16 @@ def test_a_run_that_is_not_finished_is_published_and_says_so(run: Path, capsys: 
     assert capsys.readouterr().out.strip().endswith("; the run is not finished: 7 of 10 cells are missing")
 
 
+@pytest.mark.parametrize("revision", ["0a1b2c", "0a1b2c-dirty", None])
+def test_of_code_that_is_in_no_commit_is_said_so(
+    run: Path, capsys: pytest.CaptureFixture[str], revision: str | None
+) -> None:
+    (run / "environment.json").write_text(json.dumps({"git_revision": revision}))
+    assert cli.main(["publish", "r1", "out"]) == 0
+    told = "files differed from the commit (0a1b2c-dirty): nobody can run that again"
+    assert (told in capsys.readouterr().out) == (revision == "0a1b2c-dirty")
+
+
 def test_of_some_models_is_said_that_they_are_all_there(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A run for two models, one of which was measured, is not finished; what it has of that one is."""
     (run / "config.yaml").write_text(f"model:\n  {MODEL}: {{source: x}}\n  late: {{source: y}}\n")

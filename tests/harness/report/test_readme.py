@@ -82,6 +82,21 @@ def test_machines_are_told_apart_by_what_makes_int8_fast(page: Path, runs: Any) 
     assert "r2: measured 2026-11-22 on EPYC, 2 cores, AVX-512, VNNI, tensorflow 2.21.0." in text
 
 
+def test_rows_of_two_processors_say_theirs_though_both_have_the_same_instructions(
+    page: Path, runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readme, "MOST_ROWS", 0)
+    amd = {"cpu": "EPYC", "cpu_flags": ["avx512f", "avx512_vnni"]}
+    made = [("mobilenet_v2", amd), ("resnet50", amd | {"cpu": "Xeon"})]
+    folders = [runs.write([runs.plain(name, "none", run=name)], name, facts) for name, facts in made]
+    readme.update(page, folders)
+    ends = [line.rpartition("|")[0].rpartition("|")[2].strip() for line in page.read_text("utf-8").splitlines()]
+    last = [text for text in ends if text in ("times are of", "---") or "VNNI" in text]
+    assert last[-4:] == ["times are of", "---", "EPYC, AVX-512, VNNI", "Xeon, AVX-512, VNNI"]
+    readme.update(page, folders[:1])
+    assert "times are of" not in page.read_text("utf-8")
+
+
 def test_processes_of_a_latency_are_numbers_whatever_cells_have_them(page: Path, runs: Any) -> None:
     made = [
         runs.plain(model, processes=count) for model, count in (("resnet50", 3), ("resnet101", 4), ("mobilenet_v2", 3))

@@ -129,6 +129,13 @@ def test_the_worst_runtime_counts_and_the_best_opset() -> None:
     assert rows(text)["resnet50"] == ["no PTQ (int8¹), QAT not run", "Y", "not run", "14–15, 17 (not 13²)"]
 
 
+def test_of_two_that_are_degraded_the_one_that_says_something_else_counts() -> None:
+    near, far = cell("resnet50", "qat_stock", cosine=0.9), cell("resnet50", "qat_stock", cosine=0.18)
+    far = replace(far, cell=replace(far.cell, task="photos"))
+    for cells in ((near, far), (far, near)):
+        assert rows(page(*cells))["resnet50"][0] == "PTQ not run, no QAT (qat_stock¹)"
+
+
 def test_a_combination_that_cannot_be_is_not_run_and_a_float_file_is_not_quantized() -> None:
     refused = stopped(
         cell("resnet50", "int8", "onnx", 13), "unsupported", "quantize", "no_such_form", "no", "Unsupported"
