@@ -17,14 +17,30 @@ from typing import Any
 from zoo.errors import ZooError
 
 _CONFIG_BYTES = 64 * 2**20
-_CODE_CLASSES = frozenset({"Lambda", "TFSMLayer", "__lambda__"})
+_CODE_CLASSES = frozenset({"Lambda", "TFSMLayer", "TensorFlowOpLayer", "__lambda__"})
 _FUNCTION_MODULES = frozenset(
     f"{root}.{part}"
     for root in ("keras", "tf_keras")
     for part in ("activations", "constraints", "initializers", "losses", "metrics", "regularizers")
 )
 _OP_CLASSES = frozenset(("TFOpLambda", "SlicingOpLambda", "ClassMethod", "InstanceMethod", "InstanceProperty"))
-_DANGEROUS_FUNCTION = re.compile(r"(^|\.)(io|raw_ops|py_function|numpy_function|load_\w*|saved_model|data)(\.|$)")
+_ALIASES = re.compile(r"(compat\.v[12]\.)+")
+"""TensorFlow has its functions under their old names too: ``compat.v1.transpose`` is what ``tf.transpose`` saves."""
+_ARITHMETIC = frozenset(("__operators__", "bitwise", "image", "linalg", "math", "nn", "random", "signal"))
+"""Namespaces of TensorFlow in which nothing touches files, runs Python or prints."""
+_FUNCTIONS = """
+abs acos add add_n argmax argmin argsort asin atan atan2 batch_to_space_nd boolean_mask broadcast_to cast ceil
+clip_by_norm clip_by_value concat constant convert_to_tensor cos cosh cumsum depth_to_space div divide divide_no_nan
+einsum equal exp expand_dims eye fill floor floordiv gather gather_nd greater greater_equal identity less less_equal
+linspace log logical_and logical_not logical_or matmul maximum meshgrid minimum mod multiply negative norm not_equal
+one_hot ones ones_like pad pow range rank real realdiv reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean
+reduce_min reduce_prod reduce_std reduce_sum reduce_variance repeat reshape reverse roll round rsqrt scatter_nd shape
+sigmoid sign sin size slice sort space_to_batch_nd space_to_depth split sqrt square squared_difference squeeze stack
+stop_gradient strided_slice subtract tan tanh tensordot tensor_scatter_nd_add tensor_scatter_nd_update tile top_k
+transpose truediv unstack where zeros zeros_like
+"""
+"""Functions at the top of TensorFlow of which the same is true. All others are code of the file's choice."""
+_TENSOR_CLASSES = re.compile(r"(\w+\.)*(Ragged|Sparse)Tensor")
 _DANGEROUS_OP = re.compile(
     r"PyFunc\w*|EagerPyFunc|ReadFile|WriteFile|MatchingFiles|PrintV2|ImmutableConst|Save|SaveSlices"
     r"|\w+Reader(V2)?|(TextLine|TFRecord|FixedLengthRecord|DataService)Dataset\w*"
@@ -80,8 +96,7 @@ def _code_in_part(part: dict[str, Any]) -> str | None:
     if kind in _CODE_CLASSES:
         return f"a {kind.strip('_')} layer {name}".strip()
     if kind in _OP_CLASSES and isinstance(inner, dict):
-        function = str(inner.get("function") or inner.get("cls_symbol") or "")
-        return f"a call of {function}" if _DANGEROUS_FUNCTION.search(function) else None
+        return _code_in_call(inner)
     module = part.get("module")
     if not isinstance(module, str):
         return None
@@ -90,6 +105,20 @@ def _code_in_part(part: dict[str, Any]) -> str | None:
         return None if known else f"the function {module}.{inner}"
     roots = ("keras", "tf_keras", "builtins", *(["tensorflow"] if kind == "__typespec__" else []))
     return None if module.split(".")[0] in roots else f"the class {module}.{kind}"
+
+
+def _code_in_call(inner: dict[str, Any]) -> str | None:
+    """Name what a layer that is a call of TensorFlow calls, None where that is arithmetic."""
+    for key, fits in (("function", _is_arithmetic), ("cls_symbol", _TENSOR_CLASSES.fullmatch)):
+        name = inner.get(key)
+        if name is not None and not (isinstance(name, str) and fits(name)):
+            return f"a call of {name}"
+    return None
+
+
+def _is_arithmetic(function: str) -> bool:
+    head, *rest = _ALIASES.sub("", function).split(".")
+    return head in _ARITHMETIC if rest else head in _FUNCTIONS.split()
 
 
 def code_in_saved_model(folder: Path) -> str | None:

@@ -156,7 +156,42 @@ def test_configuration_that_imports(keras_file: Path) -> None:
         ({"class_name": "__lambda__", "config": {"value": "x"}}, "a lambda layer"),
         ({"class_name": "TFOpLambda", "config": {"function": "io.write_file"}}, "a call of io.write_file"),
         ({"class_name": "TFOpLambda", "config": {"function": "py_function"}}, "a call of py_function"),
-        ({"class_name": "TFOpLambda", "config": {"function": "math.multiply"}}, None),
+        *(
+            ({"class_name": "TFOpLambda", "config": {"function": name}}, f"a call of {name}")
+            for name in (
+                "compat.v1.write_file",
+                "compat.v1.gfile.DeleteRecursively",
+                "print",
+                "compat.v1.py_func",
+                "keras.utils.get_file",
+                "compat.v2.io.write_file",
+                "debugging.enable_dump_debug_info",
+                "nn",
+                "saved_model.load",
+                "summary.create_file_writer",
+                "math",
+                "",
+                "evil.compat.v1.abs",
+            )
+        ),
+        ({"class_name": "TFOpLambda", "config": {"function": ["math.abs"]}}, "a call of ['math.abs']"),
+        ({"class_name": "ClassMethod", "config": {"cls_symbol": "io.gfile.GFile"}}, "a call of io.gfile.GFile"),
+        ({"class_name": "ClassMethod", "config": {"cls_symbol": "RaggedTensor"}}, None),
+        ({"class_name": "TensorFlowOpLayer", "config": {"name": "o"}}, "a TensorFlowOpLayer layer o"),
+        *(
+            ({"class_name": "TFOpLambda", "config": {"function": name}}, None)
+            for name in (
+                "math.multiply",
+                "__operators__.add",
+                "compat.v1.transpose",
+                "compat.v1.nn.softmax",
+                "reshape",
+                "image.resize",
+                "compat.v1.image.resize_bilinear",
+                "nn.relu6",
+                "linalg.matmul",
+            )
+        ),
         ({"class_name": "Popen", "module": "subprocess", "config": {}}, "the class subprocess.Popen"),
         (
             {"class_name": "function", "module": "tf_keras.src.utils.data_utils", "config": "get_file"},
@@ -170,6 +205,29 @@ def test_configuration_that_imports(keras_file: Path) -> None:
 )
 def test_code_in_configuration(part: dict[str, Any], reason: str | None) -> None:
     assert inspection.code_in_config({"config": {"layers": [1, {"inner": part}]}}) == reason
+
+
+def test_a_call_in_a_configuration_is_not_made(tmp_path: Path) -> None:
+    """tf_keras calls a layer on the constants that its configuration holds while it loads it, in safe mode too."""
+    import tensorflow as tf
+    import tf_keras
+
+    image, path, wanted = tf_keras.layers.Input((10, 14, 1)), tmp_path / "net.keras", tmp_path / "wanted"
+    flat = tf_keras.layers.Flatten()(tf.math.multiply(image, 2.0))
+    tf_keras.Model(image, tf_keras.layers.Dense(3)(flat)).save(path)
+    assert custom.load(options(path), (10, 14, 1)).shape == (10, 14, 1)
+
+    def evil(text: str) -> str:
+        config = json.loads(text)
+        (call,) = (layer for layer in config["config"]["layers"] if layer["class_name"] == "TFOpLambda")
+        call["config"]["function"] = "compat.v1.write_file"
+        call["inbound_nodes"] = [["_CONSTANT_VALUE", -1, str(wanted), {"contents": "x"}]]
+        return json.dumps(config)
+
+    rewrite(path, evil)
+    with pytest.raises(ZooError, match=r"a call of compat\.v1\.write_file, .*trust=true"):
+        custom.load(options(path), (10, 14, 1))
+    assert not wanted.exists()
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation")
