@@ -141,12 +141,23 @@ def _ratios(cell: Cell, rounds: Rounds, facts: _Facts) -> None:
     }
     for column, partner in partners.items():
         other = rounds.get(partner.id, [])
-        own = rounds[cell.id]
         if partner == cell or not other or any(r.failure for r in other):
             continue
-        n = min(len(own), len(other))
-        ratio = latency.paired_ratio([r.details for r in other[:n]], [r.details for r in own[:n]])
+        own, others = _by_round(rounds[cell.id]), _by_round(other)
+        both = sorted(own.keys() & others.keys())  # a noisy cell is measured once more, with some of the others
+        if not both:
+            continue
+        batches = {one.get("batch", 1) for one in (own[both[0]], others[both[0]])}
+        if len(batches) > 1:
+            facts.missing[column] = f"not of as many images an invoke: {' and '.join(map(str, sorted(batches)))}"
+            continue
+        ratio = latency.paired_ratio([others[n] for n in both], [own[n] for n in both])
         facts.values |= dict(zip((column, f"{column}_ci_low", f"{column}_ci_high"), ratio, strict=True))
+
+
+def _by_round(results: Sequence[JobResult]) -> dict[int, dict[str, Any]]:
+    """Return number of a round → what was measured in it."""
+    return {int(result.details["round"]): result.details for result in results}
 
 
 def _explain_missing(facts: _Facts, failure: Failure | None) -> None:

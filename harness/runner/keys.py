@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from harness import codec, environment, plugins
+from harness.errors import UserError
 from harness.plan import Node, PlannedCell
 from harness.runner.tools import Tools
 from harness.toolchains import DEFAULT
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     "dataset": ("numpy", "pillow", "scikit-learn", "tensorflow-datasets"),
-    "source": ("numpy", "tensorflow", "tf-keras"),
+    "source": ("numpy", "tensorflow", "tf-keras", "keras"),
     "quantize": ("numpy",),
     "export": ("numpy", "flatbuffers"),
     "evaluate": ("numpy",),
@@ -50,7 +51,7 @@ class Keys:
             "files": file_state(_paths(node.options)),
             "upstream": dict(upstream),
             "extra": dict(extra or {}),
-            **self._versions(node.kind, node.plugin, node.toolchain),
+            **self._versions(node.kind, node.plugin, node.toolchain, node.options),
         })  # fmt: skip
 
     def round(
@@ -76,7 +77,9 @@ class Keys:
         exporter = plugins.load("exporters", methods["export"], self.plugins_dir)
         place = {"quant": DEFAULT, "export": getattr(exporter, "TOOLCHAIN", own), "runtime": own}
         parts = [self._versions(kinds[a], (groups[a], m), place[a]) for a, m in methods.items()]
-        parts += [self._versions(kind, None) for kind in ("dataset", "source", "latency")]
+        parts += [self._versions(kind, None, options=planned.options) for kind in ("dataset", "source", "latency")]
+        if (other := getattr(exporter, "STARTS_FROM", None)) is not None:
+            parts.append(self._versions("export", ("exporters", other), own))
         return codec.digest({
             "cell": planned.cell.id,
             "task": planned.cell.task,
@@ -85,7 +88,13 @@ class Keys:
             "versions": parts,
         })  # fmt: skip
 
-    def _versions(self, kind: str, plugin: tuple[str, str] | None, toolchain: str = DEFAULT) -> dict[str, Any]:
+    def _versions(
+        self,
+        kind: str,
+        plugin: tuple[str, str] | None,
+        toolchain: str = DEFAULT,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Return packages and code behind a job; of another toolchain than the default, all its packages."""
         names, files = set(PACKAGES[kind]), [_HERE / "stages" / f"{kind}.py"]
         part: dict[str, Any] = {}
@@ -93,7 +102,9 @@ class Keys:
             module = plugins.load(*plugin, self.plugins_dir)
             names |= set(module.PACKAGES)
             files.append(Path(str(module.__file__)))
+            files += _reader(getattr(module, "FORMAT", ""))
             part = module.machine() if hasattr(module, "machine") else {}
+        files += _loader(options or {}) if kind == "dataset" else []
         installed = environment.packages(sorted(names)) if toolchain == DEFAULT else self.tools[toolchain].packages
         versions = {"packages": installed, "code": environment.code_version(*files)}
         versions |= {"part": part} if part else {}
@@ -101,22 +112,55 @@ class Keys:
         return versions | (machine if kind in MEASURED else {})
 
 
+def _loader(options: Mapping[str, Any]) -> list[Path]:
+    """Return the file that loads a task's images, which the stage imports by name."""
+    task = options.get("task")
+    file = _HERE.parent / "zoo" / "data" / f"{task.get('kind') if isinstance(task, Mapping) else ''}.py"
+    return [file] if file.is_file() else []
+
+
+def _reader(format: str) -> list[Path]:
+    """Return the file that reads an exporter's artifacts for their audit, imported by name too."""
+    file = _HERE / "graph" / f"{format}.py"
+    return [file] if format and file.is_file() else []
+
+
 def _paths(options: Any) -> Iterator[Path]:
     """Every existing file or folder that the options name: its state is part of the key."""
     if isinstance(options, dict):
         for key, value in options.items():
-            if key in ("path", "weights") and isinstance(value, str) and Path(value).exists():
-                yield Path(value)
+            if key in ("path", "weights") and isinstance(value, str) and Path(value).expanduser().exists():
+                yield Path(value).expanduser()
             elif isinstance(value, dict):
                 yield from _paths(value)
 
 
 def file_state(paths: Iterable[Path]) -> list[list[Any]]:
-    """Return name, size and modification time (ns) of the files, folders walked through."""
+    """Return name, size and modification time (ns) of the files, folders walked through, links followed.
+
+    Raises:
+        UserError: a file cannot be looked at.
+    """
     state: list[list[Any]] = []
     for path in paths:
-        files = [path] if path.is_file() else [Path(d, f) for d, _, names in os.walk(path) for f in names]
-        for file in sorted(files):
-            about = file.stat()
-            state.append([str(file.absolute()), about.st_size, about.st_mtime_ns])
+        for file in [path] if path.is_file() else sorted(_files(path)):
+            try:
+                about = file.stat()
+                state.append([str(file.absolute()), about.st_size, about.st_mtime_ns])
+            except FileNotFoundError:  # a link to nowhere, such as an editor's lock
+                state.append([str(file.absolute()), None, None])
+            except OSError as error:
+                raise UserError(f"{file}: {error.strerror}; allowed: files that can be read") from error
     return state
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Return every file below a folder; a link that leads back up is not followed twice."""
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names)

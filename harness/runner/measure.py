@@ -100,9 +100,9 @@ def _round(members: Sequence[Member], index: int, pool: Pool, seed: int) -> dict
             pool.progress.measured(1)
     if any(result.failure is not None or _noisy([result]) for result in results.values()):
         return results  # not worth keeping: the next run tries again
-    folder = pool.cache.begin("latency", key)
-    (folder / "round.json").write_bytes(codec.encode(results))
-    with contextlib.suppress(StageFailed):  # a full disk costs the cache, not the measurement
+    with contextlib.suppress(StageFailed, OSError):  # a full disk costs the cache, not the measurement
+        folder = pool.cache.begin("latency", key)
+        (folder / "round.json").write_bytes(codec.encode(results))
         pool.cache.commit("latency", key, folder, JobResult(id=f"round {index}"))
     return results
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import locks
 from harness.cache import ROOT_VARIABLE, Cache, Entry
-from harness.errors import StageFailed
+from harness.errors import StageFailed, UserError
 from harness.locks import Lock
 from harness.plan import Node
 from harness.records import Failure, Job, JobResult, Limits
@@ -26,7 +26,8 @@ PERSISTENT = ("dataset", "source", "quantize", "export")
 FINAL = ("failed", "unsupported")
 """Failures that would happen again: cached. A crash, a timeout or a memory kill is tried again in the next run."""
 FLEETING = ("disk_full", "file_too_large", "user_error", "no_result", "bad_result", "node_missing", "packages_missing",
-            "onednn_on")  # fmt: skip
+            "onednn_on", "damaged_artifact", "os_error", "file_not_found_error", "permission_error",
+            "not_a_directory_error", "is_a_directory_error", "connection_error")  # fmt: skip
 """Reasons of failures that are not the cell's fault or that the person at the keyboard will mend: never cached."""
 GIB = 2**30
 
@@ -192,7 +193,7 @@ class Pool:
         retried: bool = False,
     ) -> None:
         self._share_machine()
-        folder = self.cache.begin(node.kind, key)
+        folder = self._begin(node.kind, key)
         log = log_name(node.id)
         job = self.job(node.id, node.kind, node.options, entries, folder, log)
         job = replace(job, options=job.options | self._extra(node, key, entries))
@@ -203,6 +204,16 @@ class Pool:
         if node.kind == "source" and len(self._running) + len(self._idle) < self.settings.slots:
             # a new source means new exports: the next worker imports for them while this one builds
             self._idle.append(self.new_worker(persistent=True, warm="export"))
+
+    def _begin(self, kind: str, key: str) -> Path:
+        """Return a folder of the cache to work in. Raises ``UserError`` when there is no room for one."""
+        try:
+            return self.cache.begin(kind, key)
+        except OSError as error:
+            raise UserError(
+                f"{self.cache.root} cannot be written ({error.strerror}); what is recorded is safe: free some room and "
+                "run the same again, or move it with cache_dir="
+            ) from error
 
     def _share_machine(self) -> None:
         """Work only while no other harness on this machine measures, and keep it from measuring meanwhile."""

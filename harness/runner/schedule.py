@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,15 +71,18 @@ def run(composed: Composed, progress: Progress) -> Run:
 
 @contextlib.contextmanager
 def open_run(config: RunConfig, digest: str) -> Iterator[tuple[Store, dict[str, Any]]]:
-    """Open the run's folder: the named one, else the newest unfinished one of the same plan, else a new one."""
+    """Open the run's folder: the named one, else the newest unfinished one of the same plan, else a new one.
+
+    With ``rerun`` only a run that measures again itself is gone on with: what another has recorded is set aside.
+    """
     root = Path(config.results_dir)
     with contextlib.ExitStack() as stack:
-        store = None if config.run_id else _unfinished(root, digest, stack)
+        store = None if config.run_id else _unfinished(root, digest, stack, rerun=config.rerun)
         if store is None:
             folder = root / (config.run_id or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest[:6]}-{secrets.token_hex(2)}")
             store = stack.enter_context(Store(folder))
         state = store.read_json("run.json") or {}
-        if state.get("complete") and config.rerun:
+        if state and config.rerun and not _measures_again(state):
             store = stack.enter_context(_set_aside(store))
             state = {}
         fresh = {"id": store.folder.name, "created": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -87,29 +90,35 @@ def open_run(config: RunConfig, digest: str) -> Iterator[tuple[Store, dict[str, 
         yield store, fresh | state | {"plan": digest, "complete": False}
 
 
-def _unfinished(root: Path, digest: str, stack: contextlib.ExitStack) -> Store | None:
+def _measures_again(state: Mapping[str, Any]) -> bool:
+    """Say whether a run is an unfinished one that was begun with ``rerun``."""
+    return state.get("complete") is False and bool(state.get("nonce"))
+
+
+def _unfinished(root: Path, digest: str, stack: contextlib.ExitStack, *, rerun: bool) -> Store | None:
     folders = sorted(root.glob("*-*/run.json"), reverse=True) if root.is_dir() else []
     for file in folders:
-        if _is_unfinished(file, digest):
+        if _is_unfinished(file, digest, rerun=rerun):
             with contextlib.suppress(UserError):  # somebody else is writing it: not ours to go on with
                 return stack.enter_context(Store(file.parent))
     return None
 
 
-def _is_unfinished(file: Path, digest: str) -> bool:
+def _is_unfinished(file: Path, digest: str, *, rerun: bool) -> bool:
     try:
         state = codec.decode(file.read_bytes(), dict)
     except (OSError, codec.CodecError):
         return False
-    return state.get("plan") == digest and state.get("complete") is False
+    unfinished = state.get("plan") == digest and state.get("complete") is False
+    return unfinished and (not rerun or _measures_again(state))
 
 
 def _set_aside(store: Store) -> Store:
-    """Make room in a finished run for the same cells measured anew: the old records get a number."""
+    """Make room in a run for the same cells measured anew: the old records, if any, get a number."""
     store.close()
-    numbers = itertools.count(1)
-    aside = next(p for n in numbers if not (p := store.folder / f"records.{n}.jsonl").exists())
-    (store.folder / "records.jsonl").replace(aside)
+    numbers, records = itertools.count(1), store.folder / "records.jsonl"
+    if records.exists():
+        records.replace(next(p for n in numbers if not (p := store.folder / f"records.{n}.jsonl").exists()))
     return Store(store.folder)
 
 

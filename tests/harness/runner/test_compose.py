@@ -21,9 +21,10 @@ XNNPACK = "mobilenet_v2/none/tflite/xnnpack/t1"
 FAILED = Failure("crashed", "export", "signal_11", "SIGSEGV", "it died")
 
 
-def measured(ns: int) -> list[JobResult]:
+def measured(ns: int, number: int = 0, batch: int = 1) -> list[JobResult]:
     wall = [ns] * 300
-    details = {"wall_ns": wall, "cpu_ns": wall, "warmup_ns": wall[:5], "load_ms": 1.0, "first_ms": 2.0, "round": 0}
+    details = {"wall_ns": wall, "cpu_ns": wall, "warmup_ns": wall[:5], "load_ms": 1.0, "first_ms": 2.0}
+    details |= {"round": number, "batch": batch}
     return [JobResult("r", values={"load_ms": 1.0}, details=details, seconds=2.0, peak_rss_bytes=ns)]
 
 
@@ -109,13 +110,31 @@ def test_a_noisy_cell_keeps_its_values_and_says_how_noisy() -> None:
 def test_speed_against_the_float_model_pairs_round_with_round() -> None:
     """Both got slower at the same time: the ratio does not move, and its interval is over the rounds."""
     int8 = XNNPACK.replace("none", "int8")
-    rounds = {int8: measured(1_000_000) + measured(2_000_000) + measured(3_000_000),
-              XNNPACK: measured(3_000_000) + measured(6_000_000) + measured(9_000_000)}  # fmt: skip
+    rounds = {int8: measured(1_000_000) + measured(2_000_000, 1) + measured(3_000_000, 2),
+              XNNPACK: measured(3_000_000) + measured(6_000_000, 1) + measured(9_000_000, 2)}  # fmt: skip
     made = record(CELLS[int8], rounds)
     assert made.values["speedup_vs_float"] == pytest.approx(3.0)
     assert made.values["speedup_vs_float_ci_low"] == pytest.approx(3.0)
     assert made.values["speedup_vs_float_ci_high"] == pytest.approx(3.0)
     assert "speedup_vs_cpu" not in made.values  # it was not measured
+
+
+def test_a_round_that_only_one_of_two_was_measured_in_is_part_of_no_pair() -> None:
+    """The cell was noisy, and measured once more in round 3; its partner, noisy after that, in rounds 3 and 4."""
+    int8 = XNNPACK.replace("none", "int8")
+    rounds = {int8: measured(1_000_000) + measured(5_000_000, 4),
+              XNNPACK: measured(3_000_000) + measured(9_000_000, 3) + measured(15_000_000, 4)}  # fmt: skip
+    made = record(CELLS[int8], rounds)
+    assert [made.values[f"speedup_vs_float{end}"] for end in ("_ci_low", "_ci_high")] == pytest.approx([3.0, 3.0])
+    rounds[XNNPACK] = measured(9_000_000, 3)
+    assert "speedup_vs_float" not in record(CELLS[int8], rounds).values
+
+
+def test_there_is_no_ratio_of_different_batches() -> None:
+    int8 = XNNPACK.replace("none", "int8")
+    made = record(CELLS[int8], {int8: measured(1_000_000, batch=8), XNNPACK: measured(3_000_000)})
+    assert "speedup_vs_float" not in made.values
+    assert made.missing["speedup_vs_float"] == "not of as many images an invoke: 1 and 8"
 
 
 def test_there_is_no_ratio_to_a_partner_that_broke() -> None:

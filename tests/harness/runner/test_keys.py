@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import config, environment, plan
+from harness import config, environment, plan, plugins
 from harness.plan import Node
 from harness.runner.keys import MEASURED, PACKAGES, Keys, file_state
 from harness.runner.tools import Tools
 
+ROOT = Path(__file__).resolve().parents[3]
 KEYS = Keys("machine a")
 PLUGINS = {"quantize": ("quantizers", "ptq"), "export": ("exporters", "tflite"), "evaluate": ("runtimes", "litert")}
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab", max_size=3)
@@ -93,6 +95,36 @@ def test_another_version_of_a_package_or_of_the_code_is_another_key(kind: str, m
     assert KEYS.node(node(kind), {}) == before
 
 
+def _files(monkeypatch: pytest.MonkeyPatch, key: Callable[[], object]) -> set[str]:
+    """Return the files of ours that enter a key by name."""
+    named: list[Path] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "code_version", lambda *files: named.extend(files) or "")
+        key()
+    return {str(file.resolve().relative_to(ROOT)) for file in named}
+
+
+@pytest.mark.parametrize("task", sorted(file.stem for file in (ROOT / "zoo" / "data").glob("[a-z]*.py")))
+def test_what_loads_the_images_of_a_task_is_part_of_their_key(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage imports it by name, which no look at imports can see."""
+    wanted = node("dataset", {"task": {"kind": task}})
+    assert f"zoo/data/{task}.py" in _files(monkeypatch, lambda: KEYS.node(wanted, {}))
+
+
+@pytest.mark.parametrize("exporter", ["tflite", "onnx", "onnx_qdq", "saved_model", "frozen_graph", "tfjs"])
+def test_what_reads_an_artifact_is_part_of_its_key(exporter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = replace(node("export"), plugin=("exporters", exporter))
+    reader = f"harness/graph/{plugins.load('exporters', exporter).FORMAT}.py"
+    assert reader in _files(monkeypatch, lambda: KEYS.node(wanted, {}))
+    assert (ROOT / reader).is_file()
+
+
+def test_a_cell_has_the_code_of_all_that_its_export_starts_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = {one.cell.export: one for one in plan.make(config.compose(["quant=int8", "export=all"]).config).cells}
+    found = _files(monkeypatch, lambda: KEYS.cell(cells["onnx_qdq"]))
+    assert {"harness/exporters/onnx_qdq.py", "harness/exporters/tflite.py", "zoo/data/digits.py"} <= found
+
+
 def tools(version: str) -> dict[str, Tools]:
     here = environment.current()
     return {"tf215": Tools("python", here, {"tensorflow": version})}
@@ -135,6 +167,29 @@ def test_a_folder_is_all_files_below_it(tmp_path: Path) -> None:
     after = file_state([tmp_path])
     assert [entry[1] for entry in after] == [1, 2]
     assert after != before
+
+
+def test_links_are_followed_as_by_those_who_read(tmp_path: Path) -> None:
+    """A class may be a link to a folder elsewhere; one that leads back up ends, and one to nowhere is no crash."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").write_bytes(b"x")
+    (tmp_path / "images" / "dog").mkdir(parents=True)
+    (tmp_path / "images" / "cat").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "images" / "dog" / "up").symlink_to(tmp_path / "images")
+    (tmp_path / "images" / ".#lock").symlink_to(tmp_path / "nowhere")
+    before = file_state([tmp_path / "images"])
+    assert sorted((Path(name).name, size) for name, size, _ in before) == [(".#lock", None), ("1.png", 1)]
+    (tmp_path / "elsewhere" / "1.png").write_bytes(b"xy")
+    assert file_state([tmp_path / "images"]) != before
+
+
+def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    wanted = node("dataset", {"task": {"path": "~/images"}})
+    before = KEYS.node(wanted, {})
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "1.png").write_bytes(b"x")
+    assert KEYS.node(wanted, {}) != before
 
 
 def test_every_cell_of_a_plan_has_a_key_of_its_own() -> None:

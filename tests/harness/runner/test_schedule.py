@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from harness import config, store
+from harness.cache import Cache
+from harness.errors import UserError
 from tests.harness.runner.whole import by_export, command, fault, journal, run, stand_ins, workers_left
 
 
@@ -121,6 +124,57 @@ def test_rerun_of_a_finished_named_run_sets_the_old_records_aside(tmp_path: Path
     folder = tmp_path / "results" / "mine"
     assert len(store.read(folder)) == 2
     assert (folder / "records.1.jsonl").is_file()
+
+
+def _stopped(folder: Path) -> None:
+    """Make an unfinished run of a finished one."""
+    state = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(state | {"complete": False}))
+
+
+@pytest.mark.parametrize("named", [[], ["run_id=mine"]], ids=["by its plan", "by name"])
+def test_rerun_of_an_unfinished_run_measures_what_that_has_recorded(
+    tmp_path: Path, stages: Path, named: list[str]
+) -> None:
+    first = run(tmp_path, *named).folder
+    _stopped(first)
+    before = journal(stages)
+    again = run(tmp_path, "rerun=true", *named)
+    assert {job.split("/")[0] for job in journal(stages) - before} == {"evaluate", "latency"}
+    assert len(again.records) == 2
+    assert (again.folder == first) == bool(named)
+    assert (first / "records.1.jsonl").is_file() == bool(named)
+    _stopped(again.folder)
+    before = journal(stages)
+    assert run(tmp_path, "rerun=true", *named).folder == again.folder  # a rerun itself is gone on with
+    assert journal(stages) == before
+
+
+def test_what_is_the_fault_of_the_surroundings_is_tried_again(tmp_path: Path, stages: Path) -> None:
+    for kind in ("gone", "raise"):
+        failed = [by_export(run(tmp_path, fault(kind)).records)[kind] for _ in range(2)]
+        assert {one.status for one in failed} == {"failed"}
+    counts = journal(stages)
+    assert [counts[f"export/mobilenet_v2/none/{kind}"] for kind in ("gone", "raise")] == [2, 1]
+
+
+def test_a_cache_that_is_full_costs_no_measurement(
+    tmp_path: Path, stages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Cache.begin
+
+    def full(self: Cache, kind: str, key: str) -> Path:
+        if kind == where:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return begin(self, kind, key)
+
+    where = "latency"
+    monkeypatch.setattr(Cache, "begin", full)
+    assert {one.status for one in run(tmp_path).records} == {"ok"}
+    where = "export"
+    with pytest.raises(UserError, match=r"c cannot be written \(No space left on device\); what is recorded is safe"):
+        run(tmp_path, fault("slow"))
+    assert not workers_left(stages)
 
 
 def test_killed_anywhere_it_goes_on_with_nothing_lost_or_doubled(tmp_path: Path, stages: Path) -> None:

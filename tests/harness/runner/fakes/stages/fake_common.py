@@ -21,6 +21,8 @@ def note(job: Any) -> None:
 
 def misbehave(kind: str, out: Path) -> None:  # noqa: PLR0912 - one branch a fault
     """Do the thing that ``kind`` names; return for ``good``."""
+    if kind == "gone":
+        (out / "a file that somebody removed").read_bytes()
     if kind == "raise":
         raise RuntimeError("the converter says no\nand then some")
     if kind == "segv":
