@@ -53,6 +53,10 @@ class Thresholds:
     schemes: dict[str, Bounds]
     significance: float = field(default=0.05, metadata={"min": 0.0, "max": 1.0})
     required: list[str] = field(default_factory=list)
+    owed: list[str] = field(default_factory=list)
+    """Metrics that must have been measured where the scheme has a lower bound for them."""
+    fewest_images: int = field(default=0, metadata={"min": 0})
+    """With fewer labelled images no top-1 drop beyond its bound is put down to chance."""
     labelled: list[str] = field(default_factory=list)
     """Metrics that are judged only where there are labels."""
     selective_int8_mac_share: float = field(default=0.5, metadata={"min": 0.0, "max": 1.0})
@@ -195,7 +199,9 @@ def _below(record: Record, limits: Thresholds, bounds: Bounds) -> Iterator[tuple
         selective = metric in INT8_SHARES and _is_selective(record)
         bound = min(asked, limits.selective_int8_mac_share) if selective else asked
         value = None if metric in limits.labelled and not labels else _judged_value(record, metric)
-        if value is not None and not value >= bound:
+        if value is None and metric in limits.owed:
+            yield metric, f"{metric} was not measured: {record.missing.get(metric, 'no reason recorded')}"
+        elif value is not None and not value >= bound:
             unpacked = metric == "quantization_kept"
             yield metric, UNPACKED if unpacked else f"{metric} {_figure(value)} is below {bound:g}"
 
@@ -252,11 +258,18 @@ def _convs(record: Record) -> tuple[int, int] | None:
 
 
 def _above(record: Record, limits: Thresholds, metric: str, value: float, bound: float) -> str:
-    """Return the text for a broken upper bound; empty when a top-1 drop may be chance (McNemar's test)."""
+    """Return the text for a broken upper bound; empty when a top-1 drop may be chance (McNemar's test).
+
+    Of few images it always may, even if all were lost: then nobody knows, which is not clean.
+    """
     text = f"{metric} {_figure(value)} is above {bound:g}"
     if metric != "top1_drop":
         return text
     p = record.values.get("mcnemar_p")
     if not isinstance(p, int | float):
         return f"{text} (no paired test)"
-    return f"{text} (McNemar p = {p:.2g})" if p < limits.significance else ""
+    if p < limits.significance:
+        return f"{text} (McNemar p = {p:.2g})"
+    images = record.values.get("images")
+    few = isinstance(images, int) and images < limits.fewest_images
+    return f"{text} (McNemar p = {p:.2g}: {images} images are too few to tell)" if few else ""

@@ -197,6 +197,12 @@ def test_a_cell_within_all_bounds_is_clean() -> None:
         ({"top1_drop": 0.1, "mcnemar_p": 0.001}, "top1_drop", "top1_drop 0.1 is above 0.02 (McNemar p = 0.001)"),
         ({"top1_drop": 0.1, "mcnemar_p": None}, "top1_drop", "top1_drop 0.1 is above 0.02 (no paired test)"),
         ({"cosine": None}, "cosine", "cosine was not measured: no reason recorded"),
+        ({"int8_mac_share": None}, "int8_mac_share", "int8_mac_share was not measured: no reason recorded"),
+        (
+            {"top1_drop": 1.0, "mcnemar_p": 0.0625, "images": 5},
+            "top1_drop",
+            "top1_drop 1 is above 0.02 (McNemar p = 0.062: 5 images are too few to tell)",
+        ),
         ({"cosine": math.nan}, "cosine", "cosine nan is below 0.97"),
     ],
 )
