@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from harness.records import Cell, Record
 from harness.report.markdown import escape, numbered, table
+from harness.report.matrix import Labels, labels
 from harness.report.notes import Notes
 from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, milliseconds, number, some, superscript
 from harness.report.support import computed_in_float
@@ -51,8 +52,8 @@ def page(judged: Sequence[Judged], limits: Thresholds) -> str | None:
     rows = [j for j in judged if j.record.cell.quant != FLOAT and j.verdict.verdict != "n/a"]
     if not rows:
         return None
-    notes = Notes()
-    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, limits, notes)] for j in rows]
+    notes, names = Notes(), replace(labels(judged), tasks=False)
+    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, limits, names, notes)] for j in rows]
     align = ["---"] * 5 + [":-:", "---", "--:", "--:", "--:", "--:", "---", *("--:" for _ in HEAD[12:])]
     parts = ["# Inside", EXPLAINED, *_sums(rows, limits), table(list(HEAD), lines, align)]
     return "\n\n".join([*parts, *([numbered(notes.texts)] if notes.texts else []), ""])
@@ -99,7 +100,7 @@ def _owes(record: Record, limits: Thresholds) -> bool:
     return SHARE in limits.bounds(scheme(record)).min
 
 
-def _row(j: Judged, limits: Thresholds, notes: Notes) -> list[Shown]:
+def _row(j: Judged, limits: Thresholds, names: Labels, notes: Notes) -> list[Shown]:
     record, cell = j.record, j.record.cell
     stopped = j.verdict.verdict == "fails"
     note = notes.number(f"{cell.quant}: {j.verdict.text}") if j.verdict.verdict != "clean" else None
@@ -116,11 +117,11 @@ def _row(j: Judged, limits: Thresholds, notes: Notes) -> list[Shown]:
 
     p50 = record.values.get("latency_p50_ms")
     return [
-        Shown(cell.model),
+        Shown(names.model(cell)),
         Shown(cell.task),
         Shown(cell.quant),
         Shown(cell.export),
-        Shown(cell.runtime),
+        Shown(names.runtime(cell)),
         Shown(SYMBOLS[j.verdict.verdict], note),
         _form(record, notes),
         shown(SHARE, 4),

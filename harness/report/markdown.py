@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.report.environment import Rows, RunInfo
 from harness.report.presets import explained
-from harness.report.shown import LEGEND, SYMBOLS, Shown, bounds_text, one_line, rules_text, superscript
+from harness.report.shown import INTERVAL, LEGEND, SYMBOLS, Shown, bounds_text, one_line, rules_text, superscript
 from harness.report.summary import Column
 from harness.report.view import Failing, View
 
@@ -32,7 +32,7 @@ def tables(view: View) -> list[str]:
     parts += [numbered(view.matrix_notes, 1)] if view.matrix_notes else []
     parts += ["Not supported for any model:", _bullets(view.matrix.refused)] if view.matrix.refused else []
     parts += ["## Accuracy, latency and size", _summary(view)]
-    parts += ["; ".join(f"*{escape(c.title)}*: {escape(c.help)}" for c in view.summary.columns) + "."]
+    parts += ["; ".join(f"*{escape(c.title)}*: {escape(c.help)}" for c in view.summary.columns) + ".", INTERVAL]
     after = len(view.matrix_notes) + 1
     parts += [numbered(view.summary_notes, after)] if view.summary_notes else []
     return parts

@@ -9,16 +9,19 @@ from dataclasses import replace
 from harness.records import Cell, Record
 from harness.report.claims import Pruning, Variant
 from harness.report.markdown import escape, table
-from harness.report.shown import clip, one_line
+from harness.report.shown import INTERVAL, clip, one_line
 from harness.tables.order import cell_key
 from harness.tables.verdict import Judged
 
 HEAD = ("variant", "what", "claimed", "measured", "holds?", "likely cause")
+SINGLE = 1.5
+"""A single pair of runs, which has no interval, may be wrong by this factor."""
 SLACK = 0.02
 """A ratio holds within this share of what was measured, or of the ends of its interval."""
 EXPLAINED = """\
-Ratios to the original. A claimed one holds when it lies in the 95 % interval of the measured one, give or take 2 %;
-where 1, no change at all, lies so near as well, the measurement does not decide. The claimed times ({times} s) are of
+Ratios to the original. A claimed one holds when it lies in the interval of the measured one, give or take 2 %;
+where 1, no change at all, lies so near as well, the measurement does not decide. {interval} A single pair of runs is
+given a factor of 1.5 either way. The claimed times ({times} s) are of
 another machine: they are not compared."""
 Cells = dict[Cell, Judged]
 Ratio = tuple[float, float, float]
@@ -34,7 +37,8 @@ def block(judged: Sequence[Judged], claims: Pruning) -> str:
         return (f"Not run: no cell of {escape(claims.model)}, pruned, in TFLite. This run would say it:\n\n"
                 f"    python -m harness model={claims.model} 'quant=[{quants}]' task=photos")  # fmt: skip
     times = ", ".join(f"{row.latency_s:.4f}" for row in claims.rows)
-    return f"{EXPLAINED.format(times=times)}\n\n{table(HEAD, lines, ['---', '---', '--:', '--:', '---', '---'])}"
+    told = EXPLAINED.format(times=times, interval=INTERVAL)
+    return f"{told}\n\n{table(HEAD, lines, ['---', '---', '--:', '--:', '---', '---'])}"
 
 
 def _lines(row: Variant, cells: Cells) -> Iterator[list[str]]:
@@ -76,13 +80,13 @@ def holds(claimed: float, low: float, high: float) -> str:
 
 
 def latency(record: Record) -> Ratio | None:
-    """Return time ÷ time of the original from pairs of runs; the interval is the value where there is none."""
+    """Return time ÷ time of the original from pairs of runs, and its interval: of one pair ``SINGLE`` either way."""
     speed_up = _number(record, "speedup_vs_float")
     if speed_up is None:
         return None
-    ends = [_number(record, f"speedup_vs_float_ci_{side}") for side in ("high", "low")]
-    low, high = (1 / (end or speed_up) for end in ends)
-    return 1 / speed_up, low, high
+    ends = (_number(record, f"speedup_vs_float_ci_{side}") for side in ("high", "low"))
+    high, low = (end or speed_up * wide for end, wide in zip(ends, (SINGLE, 1 / SINGLE), strict=True))
+    return 1 / speed_up, 1 / high, 1 / low
 
 
 def size(record: Record, original: Record | None, column: str) -> Ratio | None:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from harness.report.markdown import escape, numbered, table
+from harness.report.matrix import labels
 from harness.report.notes import Notes
 from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, superscript
 from harness.tables.order import model_key, place
@@ -19,12 +20,13 @@ of the scheme."""
 
 def page(judged: Sequence[Judged]) -> str | None:
     """Return the page on all models for which several opsets were tried, None when there is none."""
+    names = labels(judged)
     rows: dict[tuple[str, str, str], dict[int, Judged]] = defaultdict(dict)
     for j in sorted(judged, key=lambda j: RANK.index(j.verdict.verdict)):  # of several runtimes the worst stays
         opset = _opset(j)
         if opset is not None:
             cell = j.record.cell
-            rows[cell.model, cell.quant, _base(cell.export)][opset] = j
+            rows[names.model(cell), cell.quant, _base(cell.export)][opset] = j
     several = {key: found for key, found in rows.items() if len(found) > 1}
     if not several:
         return None

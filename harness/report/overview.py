@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.records import Record
 from harness.report import remarks
 from harness.report.markdown import escape, table
-from harness.report.shown import NO_CELL, NO_VALUE, megabytes, milliseconds, number, percent, spread
+from harness.report.shown import INTERVAL, NO_CELL, NO_VALUE, megabytes, milliseconds, number, percent, spread
 from harness.tables.order import cell_key, model_key
 from harness.tables.verdict import Judged
 
 EXPLAINED = """\
-One thread. *ms*: median latency of one image, of undisturbed runs alone, and how far (±) its 95 % interval over
-processes reaches, on its longer side; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs with those of the float
-Keras model, on {figures}. *int8*: quantized after training by the TFLite converter, in ONNX Runtime the same file by
-`onnx_qdq`; *ort_static*: by ONNX Runtime.
+{threads}. *ms*: median latency of one image, of undisturbed runs alone, and how far (±) its interval over processes
+reaches, on its longer side; *MB*: 10⁶ bytes; *cosine*: of the artifact's outputs with those of the float Keras model,
+on {figures}. *int8*: quantized after training by the TFLite converter, in ONNX Runtime the same file by `onnx_qdq`;
+*ort_static*: by ONNX Runtime. {interval}
 {accuracy}{absent}: not part of the run, {failing}: not measured, for a reason that stands in `compatibility.md`."""
 ACCURACY = "*top-1*: on {tasks}, {images} test images{apart}. "
 APART = ", of nets trained there: not the artifacts whose times and sizes stand beside it"
@@ -57,12 +58,15 @@ def tables(judged: Sequence[Judged], machines: Mapping[str, str] | None = None) 
     """Return the overview as blocks of Markdown (``judged``: one record of each cell); nothing where there is none.
 
     Accuracies are of a task with labels; times, sizes and cosines of one without, at native size, when there is one.
-    Where ``machines`` (run → processor) names several for those, each row says which its times are of.
+    Of several such tasks, and of several thread counts, those with the most cells. Where ``machines`` (run →
+    processor) names several for those, each row says which its times are of.
     """
     records = [j.record for j in judged]
     with_labels = {r.cell.task for r in records if r.values.get("top1") is not None}
-    labelled = [r for r in records if r.cell.task in with_labels]
-    native = [r for r in records if r.cell.task not in with_labels]
+    threads = _most(r.cell.threads for r in records)
+    records = [r for r in records if r.cell.threads == threads]
+    labelled = _of_one_task([r for r in records if r.cell.task in with_labels])
+    native = _of_one_task([r for r in records if r.cell.task not in with_labels])
     of = {True: _Cells(labelled), False: _Cells(native or labelled)}
     columns = [one for one in _columns() if of[one.value == "top1"].has(one)]
     models = {j.record.cell.model: j.record for j in judged}
@@ -80,6 +84,17 @@ def tables(judged: Sequence[Judged], machines: Mapping[str, str] | None = None) 
     return [table(head, [rows[name] for name in order], sides), *told, _told(labelled, native)]
 
 
+def _most(found: Iterable[Any]) -> Any:
+    """Return what there is most of, of equals the least; None of nothing."""
+    counts = Counter(found)
+    return min(counts, key=lambda one: (-counts[one], one), default=None)
+
+
+def _of_one_task(records: Sequence[Record]) -> list[Record]:
+    task = _most(r.cell.task for r in records)
+    return [r for r in records if r.cell.task == task]
+
+
 def _processors(records: Sequence[Record], machines: Mapping[str, str]) -> dict[str, str]:
     """Return model → what its latencies were measured on; the machine that most of them are of comes first."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
@@ -95,7 +110,15 @@ def _told(labelled: Sequence[Record], native: Sequence[Record]) -> str:
     apart = APART if native else ""
     accuracy = ACCURACY.format(tasks=_tasks(labelled), images=" or ".join(map(str, images)), apart=apart)
     figures = _tasks(native or labelled)
-    return EXPLAINED.format(figures=figures, accuracy=accuracy if images else "", absent=NO_CELL, failing=NO_VALUE)
+    threads = (native or labelled)[0].cell.threads
+    return EXPLAINED.format(
+        threads="One thread" if threads == 1 else f"{threads} threads",
+        figures=figures,
+        interval=INTERVAL,
+        accuracy=accuracy if images else "",
+        absent=NO_CELL,
+        failing=NO_VALUE,
+    )
 
 
 def _tasks(records: Sequence[Record]) -> str:
@@ -103,7 +126,7 @@ def _tasks(records: Sequence[Record]) -> str:
 
 
 class _Cells:
-    """Records by what a column asks for; of several thread counts and toolchains the first."""
+    """Records by what a column asks for; of several toolchains the first."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self._found: dict[tuple[str, str, str, str], Record] = {}

@@ -51,8 +51,8 @@ def build(
     extras = {
         "support-matrix.md": support_matrix.page(latest),
         "old-table.md": old_table.page(latest),
-        "pruning.md": pruning.page(report.judged),
-        "opsets.md": opsets.page(report.judged),
+        "pruning.md": pruning.page(latest),
+        "opsets.md": opsets.page(latest),
         "inside.md": inside.page(latest, report.thresholds),
         "selective.md": selective.page(latest),
         "versions.md": None if compared is None else versions_page.page(compared),

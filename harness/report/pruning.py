@@ -10,19 +10,21 @@ from harness.records import Cell, Record
 from harness.report import old_pruning
 from harness.report.claims import old_table
 from harness.report.markdown import escape, numbered, table
+from harness.report.matrix import Labels, labels
 from harness.report.notes import Notes
-from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, clip, number, one_line, superscript
+from harness.report.shown import INTERVAL, NO_CELL, NO_VALUE, SYMBOLS, Shown, clip, number, one_line, superscript
 from harness.tables.verdict import Judged
 
 HEAD = (
-    "model", "task", "variant", "runtime", "verdict", "latency ms", "latency ÷", "95 % interval", "latency ÷ claimed",
+    "model", "task", "variant", "runtime", "verdict", "latency ms", "latency ÷", "interval", "latency ÷ claimed",
     "size MB", "size ÷", "size ÷ claimed", "gzip MB", "gzip ÷", "top-1 %", "drop, points", "p", "cosine", "zeros asked",
     "zeros trained", "by kernel, trained", "zeros in the file", "by kernel, in the file", "DENSIFY ops",
 )  # fmt: skip
 EXPLAINED = """\
 Latency is the median of clean runs. *÷*: divided by the original's; of latency paired (measured in the same rounds),
-below 1 is faster. *claimed*: by the table typed by hand, and whether it holds: within 2 % of what was measured, and
-undecided where 1 is as near (`old-table.md` has the likely causes). *zeros*: share of exact zeros, asked for and
+below 1 is faster. {interval}
+*claimed*: by the table typed by hand, and whether it holds: within 2 % of what was measured, and undecided where 1 is
+as near (`old-table.md` has the likely causes). *zeros*: share of exact zeros, asked for and
 trained in the kernels that are pruned, found in those of all convolutions and dense layers of the file; *by kernel*
 the least and the most, of kernels with at least 1 % zeros. *drop*, *p* (McNemar's exact test on the same images),
 *cosine*: against the float Keras model before pruning. *DENSIFY ops*: operators that unpack sparse weights when the
@@ -39,11 +41,12 @@ def page(judged: Sequence[Judged]) -> str | None:
     if not rows:
         return None
     cells, notes = {j.record.cell: j.record for j in rows}, Notes()
-    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, cells, notes)] for j in rows]
+    names = replace(labels(judged), tasks=False)
+    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, cells, names, notes)] for j in rows]
     kept = [n for n in range(len(HEAD)) if any(line[n] != NO_CELL for line in lines)]
     head, align = [HEAD[n] for n in kept], ["---" if n < 4 else "--:" for n in kept]
     made = table(head, ([line[n] for n in kept] for line in lines), align)
-    parts = ["# Pruning", EXPLAINED, made, *([numbered(notes.texts)] if notes.texts else [])]
+    parts = ["# Pruning", EXPLAINED.format(interval=INTERVAL), made, *([numbered(notes.texts)] if notes.texts else [])]
     return "\n\n".join([*parts, ""])
 
 
@@ -61,15 +64,15 @@ def _is_shown(record: Record) -> bool:
     return record.cell.export == "tflite" and (_is_pruned(record) or record.cell.quant in (FLOAT, "int8", "qat"))
 
 
-def _row(j: Judged, cells: Cells, notes: Notes) -> list[Shown]:
+def _row(j: Judged, cells: Cells, names: Labels, notes: Notes) -> list[Shown]:
     record, cell = j.record, j.record.cell
     row = _Row(j, cells.get(replace(cell, quant=FLOAT)), notes)
     original = cell.quant == FLOAT
     return [
-        Shown(cell.model),
+        Shown(names.model(cell)),
         Shown(cell.task),
         Shown("original" if original else cell.quant),
-        Shown(cell.runtime),
+        Shown(names.runtime(cell)),
         Shown(SYMBOLS[j.verdict.verdict], None if j.verdict.verdict == "clean" else notes.number(j.verdict.text)),
         row.number("latency_p50_ms", 3),
         Shown("1") if original else row.latency_ratio(),

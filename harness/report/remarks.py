@@ -53,9 +53,9 @@ def spread(records: Sequence[Record]) -> Iterator[str]:
         return
     unsteady, middle = sum(r.values.get("unsteady") is True for r in records), widths[len(widths) // 2]
     yield (
-        f"latencies: the 95 % interval over processes reaches {middle:.0%} from the median in the middle of "
-        f"{len(widths)} cells, {high:.0%} or more in a tenth of them; {unsteady} drifted within a process. Smaller "
-        "differences mean nothing; ratios are paired and surer."
+        f"latencies: the interval over processes reaches {middle:.0%} from the median in the middle of {len(widths)} "
+        f"cells, {high:.0%} or more in a tenth of them; {unsteady} drifted within a process. Smaller differences mean "
+        "nothing; ratios are paired and surer."
     )
 
 

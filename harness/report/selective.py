@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.records import Record
 from harness.report.markdown import escape, numbered, table
+from harness.report.matrix import Labels, labels
 from harness.report.notes import Notes
 from harness.report.shown import NO_CELL, NO_VALUE, SYMBOLS, Shown, megabytes, milliseconds, number, superscript, times
 from harness.tables.verdict import Judged
@@ -25,12 +26,12 @@ def page(judged: Sequence[Judged]) -> str | None:
     rows = [j for j in judged if _denied(j.record)]
     if not rows:
         return None
-    notes = Notes()
-    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, judged, notes)] for j in rows]
+    notes, names = Notes(), labels(judged)
+    lines = [[escape(one.text) + superscript(one.note) for one in _row(j, judged, names, notes)] for j in rows]
     align = ["---", "---", "---", ":-:", *("--:" for _ in HEAD[4:])]
     parts = ["# Layers in float on purpose", EXPLAINED, table(list(HEAD), lines, align)]
     parts += [numbered(notes.texts)] if notes.texts else []
-    return "\n\n".join([*parts, *_layers(rows), ""])
+    return "\n\n".join([*parts, *_layers(rows, names), ""])
 
 
 def _denied(record: Record) -> list[str]:
@@ -41,17 +42,17 @@ def _denied(record: Record) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def _layers(rows: Sequence[Judged]) -> list[str]:
+def _layers(rows: Sequence[Judged], names: Labels) -> list[str]:
     """Return the names, once for each artifact."""
-    found = {(j.record.cell.model, j.record.cell.quant): _denied(j.record) for j in rows}
+    found = {(names.model(j.record.cell), j.record.cell.quant): _denied(j.record) for j in rows}
     made = []
-    for (model, quant), names in found.items():
-        made += [f"## {escape(model)}, {escape(quant)}: {len(names)} layers in float",
-                 "\n".join(f"- `{escape(name)}`" for name in names)]  # fmt: skip
+    for (model, quant), layers in found.items():
+        made += [f"## {escape(model)}, {escape(quant)}: {len(layers)} layers in float",
+                 "\n".join(f"- `{escape(name)}`" for name in layers)]  # fmt: skip
     return made
 
 
-def _row(j: Judged, judged: Sequence[Judged], notes: Notes) -> list[Shown]:
+def _row(j: Judged, judged: Sequence[Judged], names: Labels, notes: Notes) -> list[Shown]:
     record, cell = j.record, j.record.cell
     before = _whole(record, judged)
     note = None if j.verdict.verdict == "clean" else notes.number(j.verdict.text)
@@ -63,9 +64,9 @@ def _row(j: Judged, judged: Sequence[Judged], notes: Notes) -> list[Shown]:
 
     p50, size, speed = (number(record, name) for name in ("latency_p50_ms", "size_bytes", "speedup_vs_float"))
     return [
-        Shown(cell.model),
+        Shown(names.model(cell)),
         Shown(cell.quant),
-        Shown(cell.runtime),
+        Shown(names.runtime(cell)),
         Shown(SYMBOLS[j.verdict.verdict], note),
         Shown(str(len(_denied(record)))),
         shown("deny_trials", 0),

@@ -19,6 +19,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+INTERVAL = (
+    "Intervals of latencies and their ratios are 95 % bootstrap intervals over processes; of three processes that is "
+    "their range, in which the true median lies 3 times in 4."
+)
+"""How sure they are: the range of n values misses the median of what they are drawn from 2 · 2⁻ⁿ of the times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A value as people see it."""
@@ -105,7 +112,7 @@ def number(record: Record, column: str) -> float | None:
 
 
 def half_width(record: Record) -> float | None:
-    """Return how far the 95 % interval of a median latency reaches from it, as a share of it; None without one."""
+    """Return how far the interval of a median latency reaches from it, as a share of it; None without one."""
     middle, low, high = (number(record, f"latency_{name}_ms") for name in ("p50", "ci_low", "ci_high"))
     if not middle or low is None or high is None or not low <= middle <= high:
         return None

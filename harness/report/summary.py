@@ -17,7 +17,7 @@ from harness.tables.verdict import Judged
 FLOAT = "none"
 """Preset of the float baseline."""
 TIME = "median latency of one image, of undisturbed runs alone,"
-SPREAD = "; ±: how far the 95 % interval over processes reaches, on its longer side"
+SPREAD = "; ±: how far the interval over processes reaches, on its longer side"
 RUNTIME_NAMES = {
     "cpu": "in LiteRT with its built-in kernels",
     "xnnpack": "in LiteRT with XNNPACK",
@@ -183,7 +183,8 @@ class _Row:
             return self._none("the speed-up needs the p50 of both cpu and xnnpack")
         if len({j.record.fingerprint for j in pair if j}) > 1:
             return self._none("cpu and xnnpack were measured on different machines or environments")
-        return _paired(self._by_runtime["xnnpack"], "speedup_vs_cpu") or Shown(shown.times(cpu / xnnpack))
+        paired = _paired(self._by_runtime["xnnpack"], "speedup_vs_cpu")
+        return paired or self._none("cpu and xnnpack were not measured in the same rounds")
 
     def against_float(self) -> Shown:
         """Return how many times faster than the float artifact: the paired ratio on xnnpack, else elsewhere."""
@@ -220,7 +221,7 @@ def _paired(j: Judged, column: str) -> Shown | None:
     title = f"in {j.record.cell.runtime}"
     low, high = (shown.number(j.record, f"{column}_ci_{side}") for side in ("low", "high"))
     if low is not None and high is not None:
-        title += f", 95 % interval {shown.times(low)}–{shown.times(high)}"
+        title += f", interval {shown.times(low)}–{shown.times(high)}"
     undecided = low is not None and high is not None and low <= 1 <= high
     return Shown((UNDECIDED if undecided else "") + shown.times(ratio), title=title)
 
@@ -242,7 +243,7 @@ def _latency_title(j: Judged) -> str:
         parts += [] if number is None else [f"{name} {shown.milliseconds(number)} ms"]
     low, high = (shown.number(j.record, f"latency_ci_{side}_ms") for side in ("low", "high"))
     if low is not None and high is not None:
-        parts.append(f"95 % interval {shown.milliseconds(low)}–{shown.milliseconds(high)} ms")
+        parts.append(f"interval {shown.milliseconds(low)}–{shown.milliseconds(high)} ms")
     share = shown.number(j.record, "clean_fraction")
     parts += [] if share is None else [f"{100 * share:.0f} % of runs undisturbed"]
     return ", ".join(parts)

@@ -71,7 +71,8 @@ class View:
     def counted(self) -> str:
         """Return one line: how many cells have which verdict."""
         parts = [f"{symbol} {count} {name}" for symbol, name, count in self.counts]
-        return f"{len(self.judged)} cells: " + ", ".join(parts) if parts else "no cells"
+        total = sum(count for _, _, count in self.counts)
+        return f"{total} cells: " + ", ".join(parts) if parts else "no cells"
 
 
 def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thresholds = "default") -> View:
@@ -86,7 +87,7 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
     made = matrix(shown, names, notes)
     in_matrix = len(notes.texts)
     rows = summary(shown, names, notes)
-    counts = Counter[str](j.verdict.verdict for j in judged)
+    counts = Counter[str](j.verdict.verdict for j in shown)
     by_run = defaultdict(list)
     for r in reading.records:
         by_run[r.run].append(r)
@@ -99,7 +100,7 @@ def view(run_dirs: Iterable[str | Path], verdict: str | Mapping[str, Any] | Thre
         summary=rows,
         summary_notes=tuple(notes.texts[in_matrix:]),
         remarks=(*unfinished(runs), *_replaced(judged, shown), *remarks(shown, names)),
-        failing=_failing(judged, names),
+        failing=_failing(shown, names),
         thresholds=limits,
         problems=reading.problems,
         judged=tuple(judged),
@@ -124,7 +125,11 @@ def unfinished(runs: Iterable[RunInfo]) -> list[str]:
 
 def _replaced(judged: Sequence[Judged], shown: Sequence[Judged]) -> list[str]:
     older = len(judged) - len(shown)
-    return [f"{older} cells are in more than one run: matrix and plots show the newest of each."] if older else []
+    return (
+        [f"{older} cells are in more than one run: all but the table of all cells show the newest of each."]
+        if older
+        else []
+    )
 
 
 def _failing(judged: Iterable[Judged], names: Labels) -> tuple[Failing, ...]:

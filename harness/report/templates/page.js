@@ -40,12 +40,14 @@ function reason(name, row) {
   return stopped ? value("verdict_text", row) || "" : "no reason recorded";
 }
 
+const three = (raw) => (raw >= 99.95 ? raw.toFixed(0) : raw.toPrecision(3));
+
 function shown(name, raw) {
   if (raw === null) return "n/a";
   if (typeof raw === "string") return raw === "" ? '""' : raw;
   if (FRACTIONS.test(name)) return `${(100 * raw).toFixed(2)} %`;
-  if (/_bytes$/.test(name)) return `${(raw / 1e6).toPrecision(3)} MB`;
-  if (/_ms$/.test(name)) return `${raw.toPrecision(3)} ms`;
+  if (/_bytes$/.test(name)) return `${three(raw / 1e6)} MB`;
+  if (/_ms$/.test(name)) return `${three(raw)} ms`;
   if (/^speedup_/.test(name)) return `${raw.toFixed(2)}×`;
   return Number.isInteger(raw) ? raw.toLocaleString("en") : String(Number(raw.toPrecision(4)));
 }

@@ -5,6 +5,7 @@ const QUALITY = [["top1", "top-1"], ["cosine", "cosine with the float model"], [
 const COST = [["latency_p50_ms", "latency, median, ms"], ["size_bytes", "size, MB"], ["gzip_bytes", "size after gzip, MB"]];
 const BY = [["quant"], ["family"], ["runtime"], ["family", "runtime"], ["export"], ["model"]];
 const APART = ["task", "toolchain"]; // never one front over them: other images, other code
+const APART_IN_TIME = ["fingerprint", "threads"]; // nor, of latencies, over these: other machines
 const BARS = 40; // artifacts that are shown one by one
 const OLDER = new Set(DATA.older);
 const LOG = { type: "log", dtick: "D2" };
@@ -69,12 +70,12 @@ function points(rows, x, y, by) {
   }));
 }
 
-function fronts(rows, x, y, by) {
-  return split(rows, by).flatMap(([name, group], number) => split(group, APART).map(([apart, of]) => {
+function fronts(rows, x, y, by, apart = APART) {
+  return split(rows, by).flatMap(([name, group], number) => split(group, apart).map(([, of]) => {
     const sorted = [...of].sort((a, b) => x(a) - x(b) || y(b) - y(a));
     let best = -Infinity;
     const kept = sorted.filter((row) => { const better = y(row) > best; best = Math.max(best, y(row)); return better; });
-    return { type: "scatter", mode: "lines", name: `Pareto front: ${name}, ${apart}`, legendgroup: name, showlegend: false,
+    return { type: "scatter", mode: "lines", name: `Pareto front: ${name}, ${named(of[0], APART)}`, legendgroup: name, showlegend: false,
       x: kept.map(x), y: kept.map(y), hoverinfo: "skip", line: { shape: "hv", dash: "dot", width: 1.5, color: PALETTE[number % PALETTE.length] } };
   }));
 }
@@ -85,8 +86,9 @@ function trade(rows) {
   const unit = /^(top1|agreement)$/.test(picked.y) ? ", %" : "";
   const title = new Map([...QUALITY, ...COST]);
   const by = picked.by.split(" × ");
+  const apart = /_ms$/.test(picked.x) ? [...APART, ...APART_IN_TIME] : APART;
   shapes(own);
-  draw("plot-trade", [...points(own, x, y, by), ...fronts(own, x, y, by)],
+  draw("plot-trade", [...points(own, x, y, by), ...fronts(own, x, y, by, apart)],
     layout("What accuracy costs", title.get(picked.x), title.get(picked.y) + unit, { xaxis: LOG }), rows.length);
 }
 

@@ -205,6 +205,27 @@ def test_a_front_is_of_one_group_and_one_task(opened: Opened, by: str) -> None:
     assert len(groups) == len([one for one in traces if one["mode"] == "lines"]) > 1
 
 
+def test_a_front_of_times_is_of_one_machine(browser: Any, runs: Any, tmp_path: Path) -> None:
+    """A faster machine would leave nothing of the other on it; sizes are of no machine."""
+    nets = ("resnet50", "resnet101")
+    records = [replace(runs.plain(name), fingerprint=where) for name, where in zip(nets, ("a", "b"), strict=True)]
+    build([runs.write(records)], tmp_path / "out")
+    found = Opened(browser, tmp_path / "out" / "index.html")
+    page = found.page
+    page.locator("#plots").scroll_into_view_if_needed()
+    page.wait_for_selector("#plot-trade .scatterlayer .trace path")
+    fronts = "document.getElementById('plot-trade').data.filter(one => one.mode === 'lines').length"
+    assert page.evaluate(fronts) == 2
+    page.select_option("#pick-x", "size_bytes")
+    assert page.evaluate(fronts) == 1
+    texts = [
+        page.evaluate(f"shown({one})") for one in ("'first_ms', 4425.3", "'size_bytes', 1.49e9", "'load_ms', 0.1234")
+    ]
+    assert texts == ["4425 ms", "1490 MB", "0.123 ms"]
+    assert found.heard == []
+    page.close()
+
+
 @pytest.mark.parametrize(
     ("plot", "told"),
     [("trade", "What accuracy costs: 50 cells."), ("kernels", "XNNPACK against the built-in kernels: 21 cells."),

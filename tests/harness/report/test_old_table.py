@@ -105,12 +105,19 @@ def test_pruning_is_held_against_the_interval() -> None:
 
 def test_a_ratio_that_is_found_again_holds_and_a_wide_interval_decides_nothing() -> None:
     original = cell("resnet50", "none", size_bytes=313, gzip_bytes=100)
-    exact = {"speedup_vs_float": 1 / 0.96, "speedup_vs_float_ci_low": None, "speedup_vs_float_ci_high": None}
-    text = page(original, pruned("prune", **exact))
-    assert line(text, "latency, xnnpack")[3:] == ["0.960", "yes", "–"]
+    near = {"speedup_vs_float": 1 / 0.96, "speedup_vs_float_ci_low": 1 / 0.97, "speedup_vs_float_ci_high": 1 / 0.95}
+    text = page(original, pruned("prune", **near))
+    assert line(text, "latency, xnnpack")[3:] == ["0.960 (0.950–0.970)", "yes", "–"]
     assert line(text, "size, file")[3:] == ["0.319", "yes", "–"]
     wide = {"speedup_vs_float": 1 / 0.96, "speedup_vs_float_ci_low": 1 / 1.2, "speedup_vs_float_ci_high": 1 / 0.85}
     assert line(page(original, pruned("prune", **wide)), "latency, xnnpack")[4:] == ["undecided", "–"]
+
+
+def test_a_single_pair_decides_only_what_is_far_away() -> None:
+    single = {"speedup_vs_float": 1 / 0.96, "speedup_vs_float_ci_low": None, "speedup_vs_float_ci_high": None}
+    text = page(cell("resnet50", "none"), pruned("prune", **single), pruned("prune_int8", **single))
+    assert line(text, "0.959", "latency, xnnpack")[3:5] == ["0.960 (0.640–1.440)", "undecided"]
+    assert line(text, "0.003", "latency, xnnpack")[4] == "no"
 
 
 def test_a_pruned_cell_that_stopped_says_why_instead_of_a_number() -> None:

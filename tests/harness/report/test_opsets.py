@@ -39,6 +39,14 @@ def test_lowest_and_highest_are_those_that_work() -> None:
     assert "1. export: checker – no \\| opset 13" in page
 
 
+def test_tasks_are_rows_of_their_own() -> None:
+    photos = [replace(one, cell=replace(one.cell, task="photos")) for one in (at(13, fails=True), at(14))]
+    page = opsets.page(judge_all([at(13), at(14), *photos]))
+    assert page is not None
+    assert "| mobilenet_v2 · digits | none | onnx | 13 | 14 | ✓ | ✓ |" in page
+    assert "| mobilenet_v2 · photos | none | onnx | 14 | 14 | ✗¹ | ✓ |" in page
+
+
 def test_where_none_works_both_ends_say_so() -> None:
     page = opsets.page(judge_all([at(13, fails=True), at(14, fails=True)]))
     assert page is not None

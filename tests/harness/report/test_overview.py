@@ -69,6 +69,20 @@ def test_rows_say_their_processor_where_there_are_several(runs: Any) -> None:
     assert "times are of" not in "".join(overview.tables(judged))
 
 
+def test_of_several_tasks_with_labels_the_one_with_the_most_cells_is_shown(runs: Any) -> None:
+    whole = [runs.plain(model, "none", top1=0.9, images=450) for model in ("mobilenet_v2", "resnet50")]
+    other = replace(runs.plain("mobilenet_v2", "none", top1=0.1, images=50), cell=replace(whole[0].cell, task="a"))
+    more = [replace(one, cell=replace(one.cell, threads=2)) for one in whole[:1]]
+    found = overview.tables(newest(view([runs.write([*whole, other, *more])]).judged))
+    assert {name: row["float top-1 %"] for name, row in rows(found[0]).items()} == {
+        "mobilenet_v2": "90.0", "resnet50": "90.0",
+    }  # fmt: skip
+    assert "on `digits`, 450 test images" in found[-1]
+    assert found[-1].startswith("One thread. ")
+    found = overview.tables(newest(view([runs.write(more, "two")]).judged))
+    assert found[-1].startswith("2 threads. ")
+
+
 def test_what_was_not_run_and_what_could_not_be_measured_are_told_apart(runs: Any) -> None:
     broken = runs.stopped(runs.plain("resnet50", "int8"), "failed", "export", "x", "it broke")
     folder = runs.write([runs.plain("mobilenet_v2", "int8"), runs.plain("resnet50", "none"), broken])

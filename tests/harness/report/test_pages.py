@@ -172,6 +172,8 @@ def test_several_runs_are_one_report_with_the_newest_cells(runs: Any, tmp_path: 
     text = (tmp_path / "compatibility.md").read_text("utf-8")
     assert "| mobilenet_v2 | ✓ |" in text
     assert "1 cells are in more than one run" in text
+    assert "1 cells: ✓ 1 clean." in text
+    assert "What fails" not in text
     assert "### Run r1" in text
     assert "### Run r2" in text
     assert len(pd.read_parquet(tmp_path / "cells.parquet")) == 2

@@ -43,6 +43,15 @@ def test_what_it_bought_and_cost_stands_beside_what_is_int8_throughout() -> None
     assert "a\\|b/Conv2D" in page
 
 
+def test_each_task_names_its_own_layers() -> None:
+    digits = denied(plain())
+    photos = replace(digits, cell=replace(digits.cell, task="photos"), details={"quantize": {"denied": ["net/only"]}})
+    page, found = rows(digits, photos)
+    assert [(row[0], row[4]) for row in found] == [("mobilenet_v2 · digits", "2"), ("mobilenet_v2 · photos", "1")]
+    assert "mobilenet_v2 · digits, int8@deny=auto: 2 layers in float" in page
+    assert "mobilenet_v2 · photos, int8@deny=auto: 1 layers in float" in page
+
+
 def test_without_the_other_artifact_there_is_nothing_to_divide_by() -> None:
     _, (row,) = rows(denied(plain()), whole(plain(), per_channel=True))
     assert (row[8], row[14], row[17]) == ("·", "·", "·")

@@ -121,6 +121,20 @@ def test_what_pruning_or_training_changed_is_not_the_fault_of_its_export(agreeme
     assert found[2] == f"{told}: qat/onnx_qdq{'¹' if told == 'N' else '²'}"
 
 
+@pytest.mark.parametrize(("agreement", "told"), [(0.7, "degraded"), (0.4, "N")])
+def test_without_labels_an_export_need_not_name_every_class_of_random_weights(agreement: float, told: str) -> None:
+    made = cell("resnet50", "qat", "onnx_qdq", 13, cosine=0.001, trained_agreement=agreement, top1=None)
+    assert rows(page(made))["resnet50"][2] == f"{told}: qat/onnx_qdq{'¹' if told == 'N' else '²'}"
+
+
+@pytest.mark.parametrize("reason", ["toolchain_missing", "toolchain_lacks", "node_missing", "no_such_form"])
+def test_what_was_not_tried_is_not_run(reason: str) -> None:
+    absent = stopped(cell("resnet50", "int8"), "unsupported", "load", reason, "not here", "Unsupported")
+    assert rows(page(absent, cell("resnet50", "none")))["resnet50"][0] == "PTQ not run, QAT not run"
+    other = stopped(cell("resnet50", "int8"), "unsupported", "load", "fixed_batch", "no", "Unsupported")
+    assert rows(page(other))["resnet50"][0] == "no PTQ (int8¹), QAT not run"
+
+
 def test_the_worst_runtime_counts_and_the_best_opset() -> None:
     good, bad = cell("resnet50", "int8"), cell("resnet50", "int8")
     bad = fails(replace(bad, cell=replace(bad.cell, runtime="cpu")), "allocate_tensors")
