@@ -46,7 +46,9 @@ _DANGEROUS_OP = re.compile(
     r"|\w+Reader(V2)?|(TextLine|TFRecord|FixedLengthRecord|DataService)Dataset\w*"
     r"|\w*SummaryFileWriter|WriteSummary|DebugIdentity\w*|Rpc\w+"
 )
-"""Ops that run Python, or read or write files; SaveV2 and RestoreV2 are in every SavedModel."""
+"""Ops that run Python, or read or write files."""
+_WRITERS = frozenset({"SaveV2", "MergeV2Checkpoints"})
+"""Ops that write a checkpoint: every SavedModel has a function of them, which nothing calls that computes."""
 
 
 def keras_config(path: Path) -> tuple[dict[str, Any], str]:
@@ -141,4 +143,30 @@ def code_in_saved_model(folder: Path) -> str | None:
     for meta in proto.meta_graphs:
         graphs = [meta.graph_def.node, *(one.node_def for one in meta.graph_def.library.function)]
         found |= {one.op for nodes in graphs for one in nodes if _DANGEROUS_OP.fullmatch(one.op)}
+        found |= _writers(meta)
     return f"the ops {', '.join(sorted(found))}" if found else None
+
+
+def _writers(meta: Any) -> set[str]:
+    """Return the ops by which loading or running a graph would write a checkpoint where the graph wants it.
+
+    A SavedModel of TensorFlow 2 is loaded by its functions: the nodes outside of them never run. One of TensorFlow 1 is
+    loaded by its nodes.
+    """
+    library = {one.signature.name: one.node_def for one in meta.graph_def.library.function}
+    writing = {name: {node.op for node in nodes if node.op in _WRITERS} for name, nodes in library.items()}
+    writing = {name: ops for name, ops in writing.items() if ops}
+    used = {name for nodes in library.values() for node in nodes for name in _called(node)}
+    used |= set(meta.object_graph_def.concrete_functions)
+    found = {op for name in writing.keys() & used for op in writing[name]}
+    if meta.HasField("object_graph_def"):
+        return found
+    return found | {node.op for node in meta.graph_def.node if node.op in _WRITERS}
+
+
+def _called(node: Any) -> Iterator[str]:
+    """Yield what a node of a graph may call, in any of the ways that there are."""
+    yield node.op
+    for value in node.attr.values():
+        yield value.func.name
+        yield from (one.name for one in value.list.func)

@@ -122,6 +122,27 @@ def test_lambda_needs_trust(tmp_path: Path) -> None:
     assert custom.load(options(path, trust=True), (10, 14, 1)).shape == (10, 14, 1)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_saved_model_that_writes_a_checkpoint_where_it_wants(tmp_path: Path, nested: bool) -> None:
+    import tensorflow as tf
+
+    @tf.function
+    def write(image: Any) -> Any:
+        tf.raw_ops.SaveV2(prefix=str(tmp_path / "wanted"), tensor_names=["x"], shape_and_slices=[""], tensors=[image])
+        return tf.reduce_sum(image, axis=[1, 2, 3])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 10, 14, 1), tf.float32)])
+    def function(image: Any) -> Any:
+        return write(image) if nested else write.python_function(image)
+
+    module = tf.Module()
+    module.function, module.weight = function, tf.Variable(1.0)
+    tf.saved_model.save(module, str(tmp_path / "saved"), signatures=function)
+    with pytest.raises(ZooError, match=r"holds the ops SaveV2, .*trust=true"):
+        custom.load(options(tmp_path / "saved"), (10, 14, 1))
+    assert not list(tmp_path.glob("wanted*"))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
 def test_truncated_keras_file(keras_file: Path, share: float) -> None:
     whole = keras_file.read_bytes()
