@@ -41,10 +41,13 @@ transpose truediv unstack where zeros zeros_like
 """
 """Functions at the top of TensorFlow of which the same is true. All others are code of the file's choice."""
 _TENSOR_CLASSES = re.compile(r"(\w+\.)*(Ragged|Sparse)Tensor")
+_READS_A_FILE = re.compile(r".*candidate_sampler")
+"""Functions of those namespaces that take the name of a file all the same."""
 _DANGEROUS_OP = re.compile(
     r"PyFunc\w*|EagerPyFunc|ReadFile|WriteFile|MatchingFiles|PrintV2|ImmutableConst|Save|SaveSlices"
-    r"|\w+Reader(V2)?|(TextLine|TFRecord|FixedLengthRecord|DataService)Dataset\w*"
-    r"|\w*SummaryFileWriter|WriteSummary|DebugIdentity\w*|Rpc\w+"
+    r"|\w+Reader(V2)?|\w*(TextLine|TFRecord|FixedLengthRecord|DataService|CSV|LMDB|Sql|Snapshot|Cache)Dataset\w*"
+    r"|\w*DatasetToTFRecord|(Save|Load)Dataset\w*|RecordInput|FixedUnigramCandidateSampler"
+    r"|\w*Summary\w*Writer|WriteSummary|Debug(Identity|NanCount|NumericSummary)\w*|Rpc\w+"
 )
 """Ops that run Python, or read or write files."""
 _WRITERS = frozenset({"SaveV2", "MergeV2Checkpoints"})
@@ -120,6 +123,8 @@ def _code_in_call(inner: dict[str, Any]) -> str | None:
 
 def _is_arithmetic(function: str) -> bool:
     head, *rest = _ALIASES.sub("", function).split(".")
+    if _READS_A_FILE.fullmatch(function):
+        return False
     return head in _ARITHMETIC if rest else head in _FUNCTIONS.split()
 
 
@@ -150,18 +155,44 @@ def code_in_saved_model(folder: Path) -> str | None:
 def _writers(meta: Any) -> set[str]:
     """Return the ops by which loading or running a graph would write a checkpoint where the graph wants it.
 
-    A SavedModel of TensorFlow 2 is loaded by its functions: the nodes outside of them never run. One of TensorFlow 1 is
-    loaded by its nodes.
+    A SavedModel of TensorFlow 2 is loaded by the functions of its objects: the nodes outside of functions never run. Of
+    one of TensorFlow 1 those nodes run that its signatures, the restoring and the initializing need.
     """
     library = {one.signature.name: one.node_def for one in meta.graph_def.library.function}
-    writing = {name: {node.op for node in nodes if node.op in _WRITERS} for name, nodes in library.items()}
-    writing = {name: ops for name, ops in writing.items() if ops}
-    used = {name for nodes in library.values() for node in nodes for name in _called(node)}
-    used |= set(meta.object_graph_def.concrete_functions)
-    found = {op for name in writing.keys() & used for op in writing[name]}
-    if meta.HasField("object_graph_def"):
-        return found
-    return found | {node.op for node in meta.graph_def.node if node.op in _WRITERS}
+    nodes = [] if meta.HasField("object_graph_def") else _needed(meta)
+    waiting = [name for node in nodes for name in _called(node)] or _functions(meta.object_graph_def)
+    found, seen = {node.op for node in nodes if node.op in _WRITERS}, set()
+    while waiting:
+        name = waiting.pop()
+        if name in library and name not in seen:
+            seen.add(name)
+            found |= {node.op for node in library[name] if node.op in _WRITERS}
+            waiting += [other for node in library[name] for other in _called(node)]
+    return found
+
+
+def _functions(objects: Any) -> list[str]:
+    """Return the functions that the objects of a SavedModel have; the loader asks them, whatever the index says."""
+    names = list(objects.concrete_functions)
+    for one in objects.nodes:
+        names += [*one.function.concrete_functions, one.bare_concrete_function.concrete_function_name]
+    return names
+
+
+def _needed(meta: Any) -> list[Any]:
+    """Return the nodes that run when a graph of TensorFlow 1 is restored, initialized or asked."""
+    nodes = {one.name: one for one in meta.graph_def.node}
+    tensors = [one for d in meta.signature_def.values() for part in (d.inputs, d.outputs) for one in part.values()]
+    waiting = [meta.saver_def.restore_op_name, *(one.name for one in tensors)]
+    for name, kept in meta.collection_def.items():
+        waiting += kept.node_list.value if name != "save" else []
+    needed: dict[str, Any] = {}
+    while waiting:
+        name = waiting.pop().lstrip("^").partition(":")[0]
+        if name in nodes and name not in needed:
+            needed[name] = nodes[name]
+            waiting += nodes[name].input
+    return list(needed.values())
 
 
 def _called(node: Any) -> Iterator[str]:

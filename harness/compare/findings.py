@@ -32,6 +32,8 @@ class Finding:
     p: float | None = None
     adjusted_p: float | None = None
     """``p`` corrected for the number of cells; None when its test could not have rejected, or has no part in it."""
+    doubt: Literal["chance", "other_images"] | None = None
+    """Why a column that moved is only a note: by so few images, or maybe by those that one side has not seen."""
     again: Literal["confirmed", "refuted", "unconfirmed"] | None = None
     """What came of measuring a suspected slow-down again; None where that was not tried."""
 

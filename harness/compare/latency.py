@@ -28,6 +28,8 @@ class Step:
     base: Measured
     cand: Measured
     adjusted_p: float | None = None
+    elsewhere: bool = False
+    """The sides were measured on other machines or with other versions: base and candidate cannot be measured again."""
 
     @property
     def ratio(self) -> float:
@@ -79,7 +81,8 @@ def steps(pairs: Sequence[Pair], base: Side, cand: Side, limits: Regression) -> 
     for pair in pairs:
         before, after = measured(base, pair.base), measured(cand, pair.cand)
         if before is not None and after is not None:
-            found.append(Step(pair.cell, before, after))
+            there = pair.base[-1].fingerprint != pair.cand[-1].fingerprint
+            found.append(Step(pair.cell, before, after, elsewhere=there))
     tested = [(i, test) for i, step in enumerate(found) if (test := step.test) is not None]
     corrected = adjusted([test for _, test in tested], limits.significance, limits.correction)
     for (i, _), p in zip(tested, corrected, strict=True):
@@ -101,7 +104,8 @@ def findings(found: Sequence[Step], limits: Regression) -> Iterator[Finding]:
 def moved(step: Step, limits: Regression) -> bool:
     """Say whether a step counts: past its threshold, intervals apart, and the test agrees where it could reject."""
     size = abs(math.log(step.ratio))
-    if step.same or size < math.log1p(limits.latency_single if step.single else limits.latency):
+    doubtful = step.single or step.elsewhere
+    if step.same or size < math.log1p(limits.latency_single if doubtful else limits.latency):
         return False
     able = step.adjusted_p is None or step.adjusted_p < limits.significance
     return able and (step.single or step.apart)

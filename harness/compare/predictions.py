@@ -33,7 +33,7 @@ class Paired:
     base_top1: float
     cand_top1: float
     task: str
-    image: NDArray[np.int32] = field(compare=False, repr=False)
+    image: NDArray[np.int64] = field(compare=False, repr=False)
     """Shape (images,): which of the task's images."""
     steps: NDArray[np.int8] = field(compare=False, repr=False)
     """Shape (images,): −1 for one that the candidate lost, 1 for one that it won, else 0."""
@@ -84,7 +84,7 @@ def paired(pair: Pair, base: Side, cand: Side) -> Paired | None:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    image: NDArray[np.int32]
+    image: NDArray[np.int64]
     labels: NDArray[np.int32]
     correct: NDArray[np.bool_]
 
@@ -103,6 +103,8 @@ def _correct(path: Path) -> _Stored:
         raise Unreadable(f"accuracy is not compared: {path.name} cannot be read ({error})") from error
     if image.ndim != 1 or labels.shape != image.shape or classes.ndim != 2 or len(classes) != len(image):
         raise Unreadable(f"accuracy is not compared: {path.name} has arrays of shapes that do not belong together")
+    if any(not np.issubdtype(one.dtype, np.integer) for one in (image, labels, classes)):
+        raise Unreadable(f"accuracy is not compared: {path.name} has numbers of images or classes that are not whole")
     if len(np.unique(image)) != len(image) or not classes.shape[1]:
         raise Unreadable(f"accuracy is not compared: {path.name} names an image twice, or no class")
-    return _Stored(image, labels, classes[:, 0] == labels)
+    return _Stored(image.astype(np.int64), labels, classes[:, 0] == labels)

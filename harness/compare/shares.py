@@ -20,8 +20,6 @@ from harness.records import Record
 
 COLUMNS = frozenset({"agreement", "trained_agreement", "converted_agreement", "trained_top1", "top5"})
 """Columns of records that are shares of the images a cell has seen; ``accuracy`` has top-1, image by image."""
-OTHER_IMAGES = "other_images"
-"""Kind of a finding that says no more than that the two runs have not seen the same images."""
 _LEAST: Mapping[str, float] = {"cosine": -1.0, **dict.fromkeys(COLUMNS, 0.0)}
 """Column that is a mean over images → the least that one of them can have; the most is 1."""
 _ROUNDING = 1e-6
@@ -34,7 +32,8 @@ def on_common_images(found: Finding, base: Record, cand: Record) -> Finding:
         return found
     text = f"{found.text}, of {before} images and of {after}"
     if _explained(found, before, after):
-        return replace(found, grade="note", kind=OTHER_IMAGES, text=f"{text}: may be the images that one has not seen")
+        text += ": may be the images that one has not seen"
+        return replace(found, grade="note", text=text, doubt="other_images")
     return replace(found, text=text)
 
 
@@ -63,6 +62,7 @@ def weighed(found: Finding, records: Iterable[Record], significance: float) -> F
     base, cand = found.base, found.cand
     if (
         found.kind not in COLUMNS
+        or found.doubt is not None
         or not counts
         or not isinstance(base, float | int)
         or not isinstance(cand, float | int)
@@ -73,9 +73,4 @@ def weighed(found: Finding, records: Iterable[Record], significance: float) -> F
     text = f"{found.text}, {moved} of {min(counts)} images"
     if p < significance:
         return replace(found, text=text, p=p)
-    return replace(found, grade="note", text=f"{text}: may be chance", p=p)
-
-
-def by_chance(one: Finding) -> bool:
-    """Say whether a finding is of a share that moved, but may have done so by chance."""
-    return one.kind in COLUMNS and one.grade == "note" and one.p is not None
+    return replace(found, grade="note", text=f"{text}: may be chance", p=p, doubt="chance")

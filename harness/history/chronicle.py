@@ -74,9 +74,10 @@ def told(runs: Side, thresholds: Thresholds, issues: Mapping[str, KnownIssue] | 
     seen = tuple(latency.seen(series, watch) for track in made for series in track.series)
     known = list(facts.findings(made, runs, thresholds.compare, watch.window))
     awaited = list(expected.findings(_steps(made), runs, runs, issues or {}))
-    settled = {one.cell for one in awaited}
+    settled = {one.cell for one in awaited if one.grade != "note"}
+    said = {one.cell for one in known if one.section == "status"}
     found = [
-        *awaited,
+        *(one for one in awaited if one.grade != "note" or one.cell not in said),
         *(one for one in known if not _unreadable(one) and not (one.section == "status" and one.cell in settled)),
         *latency.findings(seen, watch),
     ]

@@ -184,7 +184,8 @@ class _Row:
         if len({j.record.fingerprint for j in pair if j}) > 1:
             return self._none("cpu and xnnpack were measured on different machines or environments")
         paired = _paired(self._by_runtime["xnnpack"], "speedup_vs_cpu")
-        return paired or self._none("cpu and xnnpack were not measured in the same rounds")
+        why = self._by_runtime["xnnpack"].record.missing.get("speedup_vs_cpu")
+        return paired or self._none(why or "cpu and xnnpack were not measured in the same rounds")
 
     def against_float(self) -> Shown:
         """Return how many times faster than the float artifact: the paired ratio on xnnpack, else elsewhere."""

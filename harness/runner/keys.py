@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -129,8 +131,11 @@ def _paths(options: Any) -> Iterator[Path]:
     """Every existing file or folder that the options name: its state is part of the key."""
     if isinstance(options, dict):
         for key, value in options.items():
-            if key in ("path", "weights") and isinstance(value, str) and Path(value).expanduser().exists():
-                yield Path(value).expanduser()
+            if key in ("path", "weights") and isinstance(value, str):
+                with contextlib.suppress(RuntimeError, OSError, ValueError):  # no such user, no path: not ours to say
+                    path = Path(value).expanduser()
+                    if path.exists():
+                        yield path
             elif isinstance(value, dict):
                 yield from _paths(value)
 
@@ -147,10 +152,10 @@ def file_state(paths: Iterable[Path]) -> list[list[Any]]:
             try:
                 about = file.stat()
                 state.append([str(file.absolute()), about.st_size, about.st_mtime_ns])
-            except FileNotFoundError:  # a link to nowhere, such as an editor's lock
-                state.append([str(file.absolute()), None, None])
             except OSError as error:
-                raise UserError(f"{file}: {error.strerror}; allowed: files that can be read") from error
+                if error.errno not in (errno.ENOENT, errno.ELOOP):
+                    raise UserError(f"{file}: {error.strerror}; allowed: files that can be read") from error
+                state.append([str(file.absolute()), None, None])  # a link to nowhere, such as an editor's lock
     return state
 
 
@@ -161,6 +166,8 @@ def _files(folder: Path) -> Iterator[Path]:
         real = os.path.realpath(place)
         if real in seen:
             folders.clear()
+            yield Path(place)
             continue
         seen.add(real)
+        folders.sort()  # the same of two links is followed each time
         yield from (Path(place, name) for name in names)

@@ -49,7 +49,7 @@ class Regression:
     latency: float = field(default=0.05, metadata={"min": 0.0})
     """Smallest slow-down that counts, as a share, where both sides have several processes."""
     latency_single: float = field(default=0.1, metadata={"min": 0.0})
-    """The same where a side has one process only, so that nothing shows its spread."""
+    """The same where a side has one process only, so that nothing shows its spread, and across versions or machines."""
     noise: float = field(default=0.02, metadata={"min": 0.0, "max": 1.0})
     """Spread (CV) of the clean median from process to process, to say what a single one can find."""
     confirm_pairs: int = field(default=5, metadata={"min": 3, "max": 100})

@@ -125,6 +125,7 @@ def test_lambda_needs_trust(tmp_path: Path) -> None:
 @pytest.mark.parametrize("nested", [False, True])
 def test_saved_model_that_writes_a_checkpoint_where_it_wants(tmp_path: Path, nested: bool) -> None:
     import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
 
     @tf.function
     def write(image: Any) -> Any:
@@ -141,6 +142,36 @@ def test_saved_model_that_writes_a_checkpoint_where_it_wants(tmp_path: Path, nes
     with pytest.raises(ZooError, match=r"holds the ops SaveV2, .*trust=true"):
         custom.load(options(tmp_path / "saved"), (10, 14, 1))
     assert not list(tmp_path.glob("wanted*"))
+    proto = saved_model_pb2.SavedModel.FromString((tmp_path / "saved" / "saved_model.pb").read_bytes())
+    proto.meta_graphs[0].object_graph_def.ClearField("concrete_functions")  # the loader does without this index
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(proto.SerializeToString())
+    assert inspection.code_in_saved_model(tmp_path / "saved") == "the ops SaveV2"
+
+
+@pytest.mark.parametrize("evil", ["no", "a node", "a function"])
+def test_saved_model_of_tensorflow_1_that_writes_while_it_is_loaded(tmp_path: Path, evil: str) -> None:
+    """Each has nodes that save it, which nobody runs; what its main operator needs is run at once."""
+    import tensorflow as tf
+
+    v1, folder = tf.compat.v1, tmp_path / "saved"
+    with tf.Graph().as_default(), v1.Session() as session:
+        image = v1.placeholder(tf.float32, (None, 4, 4, 3), name="image")
+        weight = v1.get_variable("weight", (), use_resource=True)
+        written = {"prefix": str(tmp_path / "wanted"), "tensor_names": ["x"], "shape_and_slices": [""]}
+
+        def save(one: Any) -> Any:
+            with tf.control_dependencies([tf.raw_ops.SaveV2(**written, tensors=[one])]):
+                return tf.identity(one)
+
+        call = tf.function(save) if evil == "a function" else save
+        main = v1.group() if evil == "no" else v1.group(call(tf.constant(1.0)))
+        session.run(v1.global_variables_initializer())
+        builder = v1.saved_model.builder.SavedModelBuilder(str(folder))
+        signature = v1.saved_model.predict_signature_def({"image": image}, {"out": image * weight})
+        names = {"serving_default": signature}
+        builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=names, main_op=main)
+        builder.save()
+    assert inspection.code_in_saved_model(folder) == (None if evil == "no" else "the ops SaveV2")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.999])
@@ -180,6 +211,8 @@ def test_configuration_that_imports(keras_file: Path) -> None:
         *(
             ({"class_name": "TFOpLambda", "config": {"function": name}}, f"a call of {name}")
             for name in (
+                "random.fixed_unigram_candidate_sampler",
+                "compat.v1.nn.fixed_unigram_candidate_sampler",
                 "compat.v1.write_file",
                 "compat.v1.gfile.DeleteRecursively",
                 "print",

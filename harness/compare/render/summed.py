@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.compare import shares
 from harness.compare.findings import Finding
 
 FEW = 4
@@ -17,7 +16,10 @@ _WORDS = {
     "missing_cell": "not in the candidate; they were {base}",
     "new_cell": "not in the base; they are {cand}",
     "known_issue": "{text}",
-    shares.OTHER_IMAGES: "fidelity is of more images on one side, which may be all that moved it",
+}
+_DOUBTS = {
+    "chance": "moved by so few images that it may be chance",
+    "other_images": "is of more images on one side, which may be all that moved it",
 }
 """Kind → what its cells have in common."""
 
@@ -36,8 +38,8 @@ def summed(found: Sequence[Finding]) -> tuple[Finding, ...]:
 
 def _said(one: Finding) -> str | None:
     """Return what is the same of all cells of a sum; None for what stands alone."""
-    if shares.by_chance(one):
-        return f"{one.kind} moved by so few images that it may be chance"
+    if one.doubt is not None:
+        return f"{one.kind} {_DOUBTS[one.doubt]}"
     words = _WORDS.get(one.kind)
     return None if words is None else words.format(base=one.base, cand=one.cand, text=one.text)
 

@@ -59,6 +59,17 @@ def test_a_gain_of_every_cell_is_an_improvement(runs: Runs) -> None:
     assert (one.grade, found.code) == ("improvement", 0)
 
 
+def test_images_that_are_no_whole_numbers_are_told(runs: Runs) -> None:
+    for name in "ab":
+        folder = runs.write(name, [runs.record(name)])
+        (file,) = (folder / "predictions").iterdir()
+        with np.load(file) as stored:
+            np.savez(file, **{**stored, "image": stored["image"] + 0.5})
+    (one,) = runs.compare("a", "b").findings
+    assert (one.grade, one.kind) == ("note", "predictions")
+    assert "numbers of images or classes that are not whole" in one.text
+
+
 def test_a_single_cell_is_not_called_together(runs: Runs) -> None:
     for name, count in (("a", 441), ("b", 436)):
         runs.write(name, [runs.record(name)], {cell().id: right(count)})

@@ -126,6 +126,11 @@ def test_an_upgrade_on_the_same_machine_is_compared_where_that_is_asked_for(runs
     found = runs.compare("a", "b", across="versions")
     assert [(one.grade, one.kind) for one in found.findings] == [("regression", "latency_p50_ms")]
     assert found.remarks[0].endswith("and is compared all the same, as --across-versions asks")
+    slower = runs.record("b", medians_ms=(2.16, 2.18, 2.2), fingerprint="beef")
+    runs.write("c", [replace(slower, run="c")], environment=here)  # 8 %: no second measurement can tell
+    assert runs.compare("a", "c", across="versions").code == 0
+    runs.write("c", [replace(slower, run="c", fingerprint="f00d")], environment=here)
+    assert runs.compare("a", "c").code == 1
     runs.write("b", [slow], environment=here | {"cores": 4})
     assert runs.compare("a", "b", across="versions").code == 0
     runs.write("b", [slow], environment={"packages": {}})  # nobody knows which machine that was

@@ -133,6 +133,20 @@ def test_of_one_run_before_it_is_not_said_that_most_did(nights: Nights) -> None:
     assert found.text == "ok in the run before → failed at export (converter_error): it says converter_error"
 
 
+def test_a_known_failure_that_becomes_an_unknown_one_is_still_a_new_failure(nights: Nights) -> None:
+    known = {"flaky": KnownIssue("it flakes", ["*"], "export", "converter_error", "https://example.org", "numpy", "1")}
+    nights.nights(noisy(13))
+    nights.write(nights.runs.stopped(nights.record()))
+    assert chronicle([nights.runs.root], LIMITS, known).code == 0
+    nights.write(nights.runs.stopped(nights.record(), "aborted", "crashed"))
+    found = chronicle([nights.runs.root], LIMITS, known)
+    assert kinds(found) == [("status", "regression", "new_failure")]
+    for _ in range(30):
+        nights.write(nights.runs.stopped(nights.record()))
+    nights.write(nights.runs.stopped(nights.record(), "aborted", "crashed"))
+    assert kinds(chronicle([nights.runs.root], LIMITS, known)) == [("status", "note", "changed_reason")]
+
+
 def test_what_always_failed_is_quiet_until_its_reason_changes_or_it_works(nights: Nights) -> None:
     for _ in range(5):
         nights.write(nights.runs.stopped(nights.record()))

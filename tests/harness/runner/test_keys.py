@@ -178,7 +178,13 @@ def test_links_are_followed_as_by_those_who_read(tmp_path: Path) -> None:
     (tmp_path / "images" / "dog" / "up").symlink_to(tmp_path / "images")
     (tmp_path / "images" / ".#lock").symlink_to(tmp_path / "nowhere")
     before = file_state([tmp_path / "images"])
-    assert sorted((Path(name).name, size) for name, size, _ in before) == [(".#lock", None), ("1.png", 1)]
+    found = {Path(name).name: size for name, size, _ in before}
+    assert found.keys() == {".#lock", "1.png", "up"}
+    assert (found[".#lock"], found["1.png"]) == (None, 1)
+    (tmp_path / "images" / "round").symlink_to("round")
+    assert ["round", None] in [[Path(name).name, size] for name, size, _ in file_state([tmp_path / "images"])]
+    (tmp_path / "images" / "cow").symlink_to(tmp_path / "elsewhere")
+    assert "cow" in [Path(name).name for name, _, _ in file_state([tmp_path / "images"])]  # the same as cat
     (tmp_path / "elsewhere" / "1.png").write_bytes(b"xy")
     assert file_state([tmp_path / "images"]) != before
 
@@ -190,6 +196,7 @@ def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1.png").write_bytes(b"x")
     assert KEYS.node(wanted, {}) != before
+    assert KEYS.node(node("dataset", {"task": {"path": "~nobody-of-that-name/images"}}), {}) != before
 
 
 def test_every_cell_of_a_plan_has_a_key_of_its_own() -> None:
