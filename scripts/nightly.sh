@@ -16,6 +16,9 @@
 # NIGHTLY_CACHE_GIB  what the cache is pruned to; default: 20
 # PYTHON             default: .venv/bin/python of the checkout, else python3
 #
+# After an upgrade on one machine latencies are compared all the same, but the old ones cannot be measured again: a
+# slow-down counts from a tenth on there, and stays until it is gone or the night is accepted.
+#
 # On a machine of one's own cache and baseline are still there from the night before; CI brings NIGHTLY_HOME back.
 # Exit code: 0 nothing got worse, 1 something did, 2 the night could not be done or judged; more: that of a harness that
 # was killed.
