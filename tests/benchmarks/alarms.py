@@ -262,7 +262,8 @@ def page(effort: Effort, folder: Path) -> str:
             "",
             f"Losses of accuracy on {drops.IMAGES} images, each image lost or won by itself. "
             + "Share of 1 that is *found* in simulated predictions,",
-            "and that the exact test finds as *computed*, alone and when 10 cells of a comparison changed as much:",
+            f"and that the exact test finds as *computed*, alone and when {drops.CELLS} cells of a comparison changed",
+            "as much; *together*: that all of them did is found, where they have lost and won the same images:",
             "",
             *drops.rows(folder, effort.steps),
             "",

@@ -113,11 +113,19 @@ def test_losses_are_found_as_often_as_computed(drop: Drop, tmp_path: Path) -> No
     assert low <= mcnemar_power(drops.IMAGES, drop.lost, drop.won) <= high
 
 
+def test_a_loss_of_all_cells_is_found_as_often_as_that_of_one(tmp_path: Path) -> None:
+    """By itself each of ten would be named in little more than half of the cases."""
+    drop, repeats = drops.DROPS[0], 60
+    share = drops.found(drop, tmp_path, repeats, cells=drops.CELLS)
+    low, high = wilson(round(share * repeats), repeats, z=3)
+    assert drop.power(drops.CELLS) < low <= drop.power() <= high
+
+
 @pytest.mark.parametrize("drop", drops.DROPS, ids=str)
 def test_the_power_that_is_told_is_the_computed_one(drop: Drop) -> None:
     row = next(r for r in rows("lost") if r[:2] == [f"{100 * drop.lost:g} %", f"{100 * drop.won:g} %"])
-    assert row[4:] == [f"{drop.power():.2f}", f"{drop.power(10):.2f}"]
-    assert float(row[3]) == pytest.approx(drop.power(), abs=0.08)
+    assert row[4:6] == [f"{drop.power():.2f}", f"{drop.power(drops.CELLS):.2f}"]
+    assert [float(row[n]) for n in (3, 6)] == pytest.approx([drop.power()] * 2, abs=0.08)
 
 
 def test_what_can_be_found_is_told() -> None:
