@@ -18,7 +18,7 @@ from harness.report.hover import hover
 from harness.report.matrix import Entry
 from harness.report.payload import details, packed, payload, script_text
 from harness.report.presets import explained
-from harness.report.shown import LEGEND, NO_CELL, NO_VALUE, SYMBOLS, bounds_text, rules_text
+from harness.report.shown import INTERVAL, LEGEND, NO_CELL, NO_VALUE, SYMBOLS, bounds_text, rules_text
 from harness.report.view import View
 from harness.tables.verdict import Judged
 
@@ -67,6 +67,7 @@ def page(view: View, table: pd.DataFrame, out_dir: Path) -> str:
         most_columns=MOST_COLUMNS,
         most_open=MOST_OPEN,
         legend=LEGEND,
+        interval=INTERVAL,
         presets=explained(view.matrix.columns),
         symbols=SYMBOLS,
         bounds_text=bounds_text,
