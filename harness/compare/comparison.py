@@ -62,7 +62,8 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
     """Return the comparison of two sides. Raises ``UserError`` when they have no cell in common."""
     both = pairs(base, cand)
     limits = ask.limits
-    alike = machines.comparable(both, base, cand, ask.across)
+    apart = machines.apart(both, base, cand)
+    alike = machines.comparable(both, apart, ask.across)
     steps = latency.steps(alike, base, cand, limits)
     expected = list(known.findings(both, base, cand, ask.known))
     settled = {one.cell for one in expected}
@@ -78,7 +79,7 @@ def compared(base: Side, cand: Side, ask: Ask) -> Comparison:
         *base.problems,
         *cand.problems,
         *_unfinished(base, cand),
-        *machines.remarks(both, base, cand, ask.across),
+        *machines.remarks(apart, base, cand, ask.across),
         *latency.remarks(steps, alike, limits),
         *known.remarks(cand, ask.known),
     )

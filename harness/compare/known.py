@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from harness.compare.findings import Finding
 from harness.compare.pairing import Pair, Side, environments
-from harness.compare.status import WORKS, described
+from harness.compare.status import WORKS, described, why
 from harness.known_issues import KnownIssue
 from harness.records import Record
-from harness.report.shown import clip, one_line
 
 Issues = Mapping[str, KnownIssue]
 Versions = Mapping[tuple[str, str], Mapping[str, str]]
@@ -30,12 +29,8 @@ def findings(pairs: Iterable[Pair], base: Side, cand: Side, issues: Issues) -> I
             text = f"{described(was)} → {now.status}: {before} is over, so its entry among the known issues has to go"
             yield Finding("status", "regression", pair.cell, "known_issue_over", text, described(was), now.status)
         elif was is not None and before is not None and now.failure is not None:
-            text = f"{described(was)} → {described(now)}, but no longer as {before}: {_message(now.failure.message)}"
+            text = f"{described(was)} → {described(now)}, but no longer as {before}: {why(now)}"
             yield Finding("status", "note", pair.cell, "changed_reason", text, described(was), described(now))
-
-
-def _message(text: str) -> str:
-    return clip(one_line(text), 160)
 
 
 def _expected(cell: str, about: str, was: Record | None, now: Record) -> Finding:

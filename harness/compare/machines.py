@@ -17,28 +17,24 @@ Across = Literal["nothing", "versions", "machines"]
 the same machine, which is how an upgrade that makes nets slower is found; or anything."""
 
 
-def comparable(pairs: Sequence[Pair], base: Side, cand: Side, across: Across) -> list[Pair]:
-    """Return the cells of both sides whose latencies can be held against each other."""
-    both = [pair for pair in pairs if pair.latest is not None]
-    far = _far(both, base, cand)
-    return [pair for pair in both if far[pair.cell] in _ALLOWED[across]]
-
-
-_Far = Literal["same", "versions", "machines"]
-_ALLOWED: Mapping[Across, tuple[_Far, ...]] = {
-    "nothing": ("same",), "versions": ("same", "versions"), "machines": ("same", "versions", "machines"),
+Apart = Literal["nothing", "versions", "machines"]
+"""In what two measurements of a cell differ."""
+_ALLOWED: Mapping[Across, tuple[Apart, ...]] = {
+    "nothing": ("nothing",), "versions": ("nothing", "versions"), "machines": ("nothing", "versions", "machines"),
 }  # fmt: skip
 
 
-def _far(both: Sequence[Pair], base: Side, cand: Side) -> dict[str, _Far]:
-    """Return cell → in what its two measurements differ."""
+def apart(pairs: Sequence[Pair], base: Side, cand: Side) -> dict[str, Apart]:
+    """Return cell → in what its two measurements differ, for the cells of both sides."""
     old, new = environments(base), environments(cand)
-    found: dict[str, _Far] = {}
-    for pair in both:
-        first, second = pair.base[-1], pair.cand[-1]
+    found: dict[str, Apart] = {}
+    for pair in pairs:
+        if pair.latest is None:
+            continue
+        first, second = pair.latest
         here = old[first.run, first.cell.toolchain], new[second.run, second.cell.toolchain]
         same = first.fingerprint == second.fingerprint
-        found[pair.cell] = "same" if same else "versions" if _same_hardware(*here) else "machines"
+        found[pair.cell] = "nothing" if same else "versions" if _same_hardware(*here) else "machines"
     return found
 
 
@@ -47,10 +43,13 @@ def _same_hardware(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(one.get("cpu")) and all(one.get(name) == other.get(name) for name in _HARDWARE)
 
 
-def remarks(pairs: Sequence[Pair], base: Side, cand: Side, across: Across) -> Iterator[str]:
+def comparable(pairs: Sequence[Pair], far: Mapping[str, Apart], across: Across) -> list[Pair]:
+    """Return the cells of both sides whose latencies can be held against each other."""
+    return [pair for pair in pairs if far.get(pair.cell) in _ALLOWED[across]]
+
+
+def remarks(far: Mapping[str, Apart], base: Side, cand: Side, across: Across) -> Iterator[str]:
     """Say which latencies are not comparable, and that they were compared all the same where that was asked for."""
-    both = [pair for pair in pairs if pair.latest is not None]
-    far = _far(both, base, cand)
     named = difference(*(run_file(one, one.runs[-1], "environment.json") for one in (base, cand)))
     named = f" ({named})" if named else ""
     for kind, where, flag in (
@@ -58,7 +57,7 @@ def remarks(pairs: Sequence[Pair], base: Side, cand: Side, across: Across) -> It
         ("machines", "on another machine or in another environment", "--across-machines"),
     ):
         count = sum(found == kind for found in far.values())
-        what = f"latency of {count} of {len(both)} cells was measured {where}{named}"
+        what = f"latency of {count} of {len(far)} cells was measured {where}{named}"
         if count and kind in _ALLOWED[across]:
             yield f"{what}, and is compared all the same, as --across-{across} asks"
         elif count:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness import codec
+from harness.compare.artifacts import number
 from harness.compare.pairing import Side, kept_file
 from harness.metrics.latency import clean_median_ms
 from harness.metrics.statistics import bootstrap
@@ -32,7 +33,7 @@ def measured(one: Side, records: tuple[Record, ...]) -> Measured | None:
     in several runs, and count once.
     """
     newest = records[-1]
-    p50 = _positive(newest, "latency_p50_ms")
+    p50 = positive(newest, "latency_p50_ms")
     if p50 is None or is_noisy(newest):
         return None
     same = [r for r in records if r.fingerprint == newest.fingerprint and r.status == "ok"]
@@ -40,7 +41,7 @@ def measured(one: Side, records: tuple[Record, ...]) -> Measured | None:
     if len(same) > 1 and len(medians) > 1:
         interval = bootstrap(medians, lambda drawn: np.median(drawn, axis=1))
         return Measured(float(np.median(medians)), medians, interval)
-    low, high = _positive(newest, "latency_ci_low_ms"), _positive(newest, "latency_ci_high_ms")
+    low, high = positive(newest, "latency_ci_low_ms"), positive(newest, "latency_ci_high_ms")
     return Measured(p50, medians, None if low is None or high is None else (low, high))
 
 
@@ -49,11 +50,10 @@ def is_noisy(record: Record) -> bool:
     return record.status == "noisy" or record.values.get("noisy") is True
 
 
-def _positive(record: Record, column: str) -> float | None:
-    value = record.values.get(column)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        return None
-    return float(value)
+def positive(record: Record, column: str) -> float | None:
+    """Return a value of a record that is a number above zero, else None."""
+    value = number(record, column)
+    return None if value is None or value <= 0 else float(value)
 
 
 def _medians(one: Side, record: Record) -> list[float]:

@@ -34,7 +34,8 @@ def described(record: Record) -> str:
     return f"{record.status} at {failure.stage} ({failure.reason})"
 
 
-def _why(record: Record) -> str:
+def why(record: Record) -> str:
+    """Return the message of a failure on one line, cut; empty where nothing failed."""
     return clip(one_line(record.failure.message), 160) if record.failure else ""
 
 
@@ -47,14 +48,14 @@ def _changed(cell: str, base: Record, cand: Record) -> Iterator[Finding]:
     if worked and works:
         yield Finding("status", "note", cell, "noise", f"{text}: its latency is not compared", before, after)
     elif worked:
-        yield Finding("status", "regression", cell, "new_failure", f"{text}: {_why(cand)}", before, after)
+        yield Finding("status", "regression", cell, "new_failure", f"{text}: {why(cand)}", before, after)
     elif works:
         yield Finding("status", "improvement", cell, "fixed", text, before, after)
     else:
-        yield Finding("status", "note", cell, "changed_reason", f"{text}: {_why(cand)}", before, after)
+        yield Finding("status", "note", cell, "changed_reason", f"{text}: {why(cand)}", before, after)
 
 
 def _new(cell: str, cand: Record) -> Finding:
     after = described(cand)
-    why = "" if cand.status in WORKS else f": {_why(cand)}"
-    return Finding("status", "note", cell, "new_cell", f"not in the base; it is {after}{why}", cand=after)
+    told = "" if cand.status in WORKS else f": {why(cand)}"
+    return Finding("status", "note", cell, "new_cell", f"not in the base; it is {after}{told}", cand=after)

@@ -10,7 +10,7 @@ from harness.compare import accuracy, shares
 from harness.compare.artifacts import number
 from harness.compare.findings import Finding, Grade, Section
 from harness.compare.pairing import Pair, Side
-from harness.compare.status import WORKS, described
+from harness.compare.status import WORKS, described, why
 from harness.history.tracks import Track
 from harness.records import Record
 from harness.report import shown
@@ -38,9 +38,9 @@ def _status(label: str, before: Sequence[Record], last: Record) -> Iterator[Find
     """A cell that mostly worked and does not is a regression; one that never did may change its reason."""
     worked, works = _mostly_worked(before), last.status in WORKS
     usual, now = Counter(map(described, before)).most_common(1)[0][0], described(last)
-    why = f": {shown.clip(shown.one_line(last.failure.message), 160)}" if last.failure and not works else ""
+    told = f": {why(last)}" if last.failure and not works else ""
     when = f"in most of {len(before)} runs before" if len(before) > 1 else "in the run before"
-    text = f"{usual} {when} → {now}{why}"
+    text = f"{usual} {when} → {now}{told}"
     if worked and not works:
         yield Finding("status", "regression", label, "new_failure", text, usual, now)
     elif works and not worked:

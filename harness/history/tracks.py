@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harness.compare.pairing import Side, run_file, side
-from harness.compare.rounds import is_noisy
+from harness.compare.rounds import is_noisy, positive
 from harness.records import Record
 from harness.report.shown import clip, one_line
 from harness.tables.read import RECORDS
@@ -151,11 +150,3 @@ def _series(label: str, fingerprint: str, records: Sequence[Record], night: froz
         last = record.run
     live = last == records[-1].run and last in night
     return Series(label, fingerprint, tuple(points), live) if points else None
-
-
-def positive(record: Record, column: str) -> float | None:
-    """Return a value of a record that is a number above zero, else None."""
-    value = record.values.get(column)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        return None
-    return float(value)
