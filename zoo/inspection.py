@@ -184,8 +184,8 @@ def _needed(meta: Any) -> list[Any]:
     nodes = {one.name: one for one in meta.graph_def.node}
     tensors = [one for d in meta.signature_def.values() for part in (d.inputs, d.outputs) for one in part.values()]
     waiting = [meta.saver_def.restore_op_name, *(one.name for one in tensors)]
-    for name, kept in meta.collection_def.items():
-        waiting += kept.node_list.value if name != "save" else []
+    for kept in meta.collection_def.values():
+        waiting += kept.node_list.value
     needed: dict[str, Any] = {}
     while waiting:
         name = waiting.pop().lstrip("^").partition(":")[0]

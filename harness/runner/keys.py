@@ -25,6 +25,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "latency": ("numpy",),
 }
 """Job kind → distributions whose versions decide its result, besides those of its plug-in."""
+BY_NAME = {"evaluate": ("runtimes/litert.py", "graph/tflite.py")}
+"""Job kind → files that its stage imports by name: here to look at what an artifact was converted from."""
 MEASURED = ("evaluate", "latency")
 """Job kinds whose results hold for one machine and environment only."""
 _HERE = Path(__file__).resolve().parents[1]
@@ -98,7 +100,8 @@ class Keys:
         options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Return packages and code behind a job; of another toolchain than the default, all its packages."""
-        names, files = set(PACKAGES[kind]), [_HERE / "stages" / f"{kind}.py"]
+        names = set(PACKAGES[kind])
+        files = [_HERE / file for file in (f"stages/{kind}.py", *BY_NAME.get(kind, ()))]
         part: dict[str, Any] = {}
         if plugin is not None:
             module = plugins.load(*plugin, self.plugins_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import selectors
 import time
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from harness.errors import StageFailed, UserError
 from harness.locks import Lock
 from harness.plan import Node
 from harness.records import Failure, Job, JobResult, Limits
+from harness.runner.failures import snake_case
 from harness.runner.isolate import Worker
 from harness.runner.keys import Keys
 from harness.runner.progress import Progress
@@ -25,9 +27,11 @@ PERSISTENT = ("dataset", "source", "quantize", "export")
 """Kinds that share a long-lived worker, because importing TensorFlow takes longer than most jobs."""
 FINAL = ("failed", "unsupported")
 """Failures that would happen again: cached. A crash, a timeout or a memory kill is tried again in the next run."""
-FLEETING = ("disk_full", "file_too_large", "user_error", "no_result", "bad_result", "node_missing", "packages_missing",
-            "onednn_on", "damaged_artifact", "os_error", "file_not_found_error", "permission_error",
-            "not_a_directory_error", "is_a_directory_error", "connection_error")  # fmt: skip
+_OS_ERRORS = [one for one in vars(builtins).values() if isinstance(one, type) and issubclass(one, OSError)]
+FLEETING = frozenset({
+    "disk_full", "file_too_large", "user_error", "no_result", "bad_result", "node_missing", "packages_missing",
+    "onednn_on", "damaged_artifact", *(snake_case(one.__name__) for one in _OS_ERRORS),
+})  # fmt: skip
 """Reasons of failures that are not the cell's fault or that the person at the keyboard will mend: never cached."""
 GIB = 2**30
 

@@ -16,6 +16,7 @@ from harness import config, environment, plan, plugins
 from harness.plan import Node
 from harness.runner.keys import MEASURED, PACKAGES, Keys, file_state
 from harness.runner.tools import Tools
+from harness.stages.evaluate import ORIGINALS
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = Keys("machine a")
@@ -117,6 +118,13 @@ def test_what_reads_an_artifact_is_part_of_its_key(exporter: str, monkeypatch: p
     reader = f"harness/graph/{plugins.load('exporters', exporter).FORMAT}.py"
     assert reader in _files(monkeypatch, lambda: KEYS.node(wanted, {}))
     assert (ROOT / reader).is_file()
+
+
+def test_what_an_artifact_was_converted_from_is_opened_by_files_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = replace(node("evaluate"), plugin=("runtimes", "onnxruntime"))
+    found = _files(monkeypatch, lambda: KEYS.node(wanted, {}))
+    assert found >= {name for kind, (method, _) in ORIGINALS.items()
+                     for name in (f"harness/runtimes/{method}.py", f"harness/graph/{kind}.py")}  # fmt: skip
 
 
 def test_a_cell_has_the_code_of_all_that_its_export_starts_from(monkeypatch: pytest.MonkeyPatch) -> None:
