@@ -21,8 +21,7 @@ SLACK = 0.02
 EXPLAINED = """\
 Ratios to the original. A claimed one holds when it lies in the interval of the measured one, give or take 2 %;
 where 1, no change at all, lies so near as well, the measurement does not decide. {interval} A single pair of runs is
-given a factor of 1.5 either way. The claimed times ({times} s) are of
-another machine: they are not compared."""
+given a factor of {single:g} either way. The claimed times ({times} s) are of another machine: they are not compared."""
 Cells = dict[Cell, Judged]
 Ratio = tuple[float, float, float]
 """Value, and the interval it lies in."""
@@ -37,7 +36,7 @@ def block(judged: Sequence[Judged], claims: Pruning) -> str:
         return (f"Not run: no cell of {escape(claims.model)}, pruned, in TFLite. This run would say it:\n\n"
                 f"    python -m harness model={claims.model} 'quant=[{quants}]' task=photos")  # fmt: skip
     times = ", ".join(f"{row.latency_s:.4f}" for row in claims.rows)
-    told = EXPLAINED.format(times=times, interval=INTERVAL)
+    told = EXPLAINED.format(times=times, interval=INTERVAL, single=SINGLE)
     return f"{told}\n\n{table(HEAD, lines, ['---', '---', '--:', '--:', '---', '---'])}"
 
 

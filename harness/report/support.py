@@ -17,8 +17,8 @@ LEAST_COSINE, MOST_LOST = 0.5, 0.5
 FOLLOWS, FOLLOWS_UNLABELLED = 0.9, 0.5
 """An artifact that names the class of the pruned or trained model on so many images is an export of that model.
 
-The classes of random weights are so near each other that rounding alone moves images: of 1,000 classes an export that
-is broken names the right one on none.
+The classes of random weights are so near each other that rounding alone moves images; by chance one of 1,000 would be
+the same.
 """
 Mark = Literal["yes", "degraded", "no"]
 MARKS: tuple[Mark, ...] = ("yes", "degraded", "no")

@@ -125,11 +125,8 @@ def unfinished(runs: Iterable[RunInfo]) -> list[str]:
 
 def _replaced(judged: Sequence[Judged], shown: Sequence[Judged]) -> list[str]:
     older = len(judged) - len(shown)
-    return (
-        [f"{older} cells are in more than one run: all but the table of all cells show the newest of each."]
-        if older
-        else []
-    )
+    text = f"{older} cells are in more than one run: all but the table of all cells show the newest of each."
+    return [text] if older else []
 
 
 def _failing(judged: Iterable[Judged], names: Labels) -> tuple[Failing, ...]:
